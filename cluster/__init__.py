@@ -1,0 +1,1 @@
+"""Where it runs: Spark session, jars, launch files."""

@@ -1,0 +1,100 @@
+"""The one place that makes a Spark session (stack.md §1)."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cluster.jars import DELTA_COORDINATE, jars_in_cache, jars_installed
+from schemas.errors import MissingError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+DEFAULT_MASTER = "local[*,4]"
+"""All cores; four attempts a task, so that the death of one Python worker costs a retry and not the job."""
+
+_ALWAYS = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "256",
+    "spark.sql.execution.pythonUDF.arrow.enabled": "true",
+    "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.ui.enabled": "false",
+}
+_LOCAL = {
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.memory": "2g",
+    "spark.sql.shuffle.partitions": "4",
+    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
+    "spark.sql.warehouse.dir": "file:///tmp/talkvid-warehouse",
+}
+
+
+def spark_session(master: str | None = None, conf: Mapping[str, str] | None = None, app: str = "talkvid") -> "SparkSession":
+    """The session of this process, made when there is none. Nothing that spark-submit was given is overridden.
+
+    Raises `MissingError` when Java, Delta's jars or the network to fetch them are not there.
+    """
+    _require_java()
+    from pyspark.conf import SparkConf
+    from pyspark.sql import SparkSession
+
+    submitted = "PYSPARK_GATEWAY_PORT" in os.environ
+    given = SparkConf()
+    wanted = dict(conf or {})
+    chosen = given.get("spark.master", None) if submitted else None
+    target = master or chosen or DEFAULT_MASTER
+    defaults = _ALWAYS | (_LOCAL if target.startswith("local") else {}) | _delta_jars(submitted, target)
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = SparkSession.builder.appName(given.get("spark.app.name", app) if submitted else app).master(target)
+    for key, value in defaults.items():
+        if key not in wanted and not (submitted and given.contains(key)):
+            wanted[key] = value
+    for key, value in wanted.items():
+        builder = builder.config(key, value)
+    try:
+        session = builder.getOrCreate()
+    except Exception as error:
+        raise _explained(error) from error
+    session.sparkContext.setLogLevel(os.environ.get("TALKVID_SPARK_LOG", "ERROR"))
+    return session
+
+
+def _require_java() -> None:
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home, "bin", "java")) if home else shutil.which("java")
+    if not java or not Path(java).exists():
+        raise MissingError("Java is missing: install Java 17 or 21 (for example: apt-get install openjdk-17-jre-headless), or set JAVA_HOME")
+    try:
+        subprocess.run([java, "-version"], capture_output=True, check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        raise MissingError(f"Java at {java} does not start; install Java 17 or 21, or set JAVA_HOME") from None
+
+
+def _delta_jars(submitted: bool, target: str) -> dict[str, str]:
+    """How the session gets Delta's jars: they lie in Spark's own folder, in the cache, or are fetched."""
+    if jars_installed() and target.startswith("local"):
+        return {}
+    cached = jars_installed() or jars_in_cache()
+    if cached:
+        return {"spark.jars": ",".join(str(jar) for jar in cached)}
+    return {} if submitted else {"spark.jars.packages": DELTA_COORDINATE}
+
+
+def _explained(error: Exception) -> Exception:
+    """One sentence for what users meet; any other error as it is."""
+    text = str(error)
+    if "JAVA_GATEWAY_EXITED" in text or "Java gateway process exited" in text:
+        return MissingError(f"Spark did not start: Java is unusable (17 or 21 needed) or Delta's jars ({DELTA_COORDINATE}) are not cached and cannot be fetched; run: make setup")
+    if "DeltaSparkSessionExtension" in text or "DeltaCatalog" in text or "io.delta" in text:
+        return MissingError(f"Delta's jars are not on Spark's class path; run: make setup, or give spark-submit --packages {DELTA_COORDINATE}")
+    return error

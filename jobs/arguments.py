@@ -1,0 +1,69 @@
+"""The one argument parser of all verbs (DESIGN.md, "Jobs and their contract")."""
+
+import argparse
+import os
+import sys
+from typing import NoReturn
+
+from jobs.job import Job
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with flags that take `-` or `_`, and usage errors in one line."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=argparse.ArgumentDefaultsHelpFormatter, **options)
+
+    def parse_known_args(self, args=None, namespace=None):  # noqa: ANN001, ANN201 - argparse's own signature
+        """Parse, after giving every long flag this parser knows its own spelling."""
+        words = list(sys.argv[1:] if args is None else args)
+        return super().parse_known_args([self._as_declared(word) for word in words], namespace)
+
+    def _as_declared(self, word: str) -> str:
+        if not word.startswith("--") or word == "--":
+            return word
+        flag, equals, value = word.partition("=")
+        for spelling in (flag, flag.replace("_", "-"), "--" + flag[2:].replace("-", "_")):
+            if spelling in self._option_string_actions:
+                return spelling + equals + value
+        return word
+
+    def error(self, message: str) -> NoReturn:
+        """One line and exit 2."""
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def verb_parser(job: Job) -> Parser:
+    """The parser of one verb: what all verbs take, then its own."""
+    parser = Parser(prog=f"talkvid {job.verb}", description=job.help)
+    everywhere = parser.add_argument_group("every verb")
+    everywhere.add_argument("--lake", metavar="URI", default=os.environ.get("TALKVID_LAKE", "./lake"), help="folder or object-store prefix of the lake ($TALKVID_LAKE)")
+    everywhere.add_argument("--master", metavar="M", help="Spark master; all local cores when not given")
+    everywhere.add_argument("--conf", metavar="K=V", action="append", default=[], help="Spark setting, repeatable")
+    everywhere.add_argument("--limit", metavar="N", type=natural, help="work on at most N new inputs")
+    everywhere.add_argument("--max-failed", metavar="N", type=natural, help="exit 6 when more than N inputs fail")
+    everywhere.add_argument("--json", action="store_true", help="print one JSON object to stdout")
+    everywhere.add_argument("--quiet", action="store_true", help="no progress")
+    job.arguments(parser)
+    return parser
+
+
+def natural(text: str) -> int:
+    """A whole number, 0 or more, for argparse."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is negative")
+    return value
+
+
+def assignments(words: list[str], flag: str) -> dict[str, str]:
+    """`K=V` words as a dict. Raises `UsageError` for a word without `=`."""
+    from schemas.errors import UsageError
+
+    pairs = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise UsageError(f"{flag} takes NAME=VALUE, not {word!r}")
+        pairs[key.strip()] = value.strip()
+    return pairs

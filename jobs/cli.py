@@ -1,0 +1,132 @@
+"""`talkvid VERB …`: finds the verb's job, runs it, prints its summary, and turns every end into an exit status."""
+
+import importlib
+import signal
+import sys
+import time
+import traceback
+from argparse import Namespace
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from jobs.arguments import assignments, verb_parser
+from jobs.job import Job
+from jobs.summary import Summary
+from schemas.errors import Interrupted, TalkvidError, TooManyFailedError
+from schemas.lake import Lake
+from schemas.lease import lease
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+VERBS = {
+    "ingest": "register raw videos",
+    "segment": "find shots, speech and clips",
+    "score": "measure clips",
+    "filter": "show what a policy keeps; --save makes it active",
+    "export": "cut the kept clips and write a dataset",
+    "sql": "ask the tables",
+    "report": "write the HTML report",
+    "run": "ingest, segment, score, filter, export and report in one go",
+    "demo": "the whole line on sample footage, or on your own",
+    "weights": "list, fetch, verify and add network weights",
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of the console command."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if not words or words[0] in ("-h", "--help"):
+        print(_overview())
+        sys.exit(0 if words else 2)
+    verb = words[0]
+    if verb not in VERBS:
+        print(f"talkvid: there is no verb {verb!r}; the verbs are: {', '.join(VERBS)}", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(run_verb(importlib.import_module(f"jobs.{verb}").JOB, words[1:]))
+
+
+def _overview() -> str:
+    lines = ["usage: talkvid VERB [options]     (talkvid VERB --help tells more)", ""]
+    return "\n".join(lines + [f"  {verb:<9} {what}" for verb, what in VERBS.items()])
+
+
+def run_verb(job: Job, words: list[str]) -> int:
+    """Run one verb with its command-line words; returns the exit status."""
+    args = verb_parser(job).parse_args(words)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    sessions = Sessions(args)
+    try:
+        config = job.configure(args)
+        lake = Lake.at(args.lake)
+        with lease(lake.place, job.verb) if job.takes_lease(config) else nullcontext():
+            if job.takes_lease(config) and job.creates_lake:
+                lake.ledger.create()
+            summary = execute(job, lake, config, sessions)
+        if job.prints_summary:
+            print(summary.json() if args.json else summary.line(), flush=True)
+        if args.max_failed is not None and summary.counts.get("failed", 0) > args.max_failed:
+            raise TooManyFailedError(f"{summary.counts['failed']} failed, more than --max-failed {args.max_failed}")
+        return 0
+    except TalkvidError as error:
+        print(f"talkvid {job.verb}: {error}", file=sys.stderr)
+        return error.exit_status
+    except Interrupted as interruption:
+        print(f"talkvid {job.verb}: interrupted; what was committed stays, run it again to go on", file=sys.stderr)
+        return interruption.exit_status
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception:
+        traceback.print_exc()
+        return 1
+    finally:
+        sessions.stop()
+
+
+class Sessions:
+    """Starts the Spark session when it is first asked for."""
+
+    def __init__(self, args: Namespace) -> None:
+        self._args = args
+        self._session: SparkSession | None = None
+
+    def get(self) -> "SparkSession":
+        """The session, with what the command line says of it."""
+        if self._session is None:
+            from cluster.session import spark_session
+
+            self._session = spark_session(self._args.master, assignments(self._args.conf, "--conf"))
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, _interrupt)
+        return self._session
+
+    def stop(self) -> None:
+        """Stop the session if it was started."""
+        if self._session is not None:
+            self._session.stop()
+            self._session = None
+
+
+def execute(job: Job, lake: Lake, config: Any, sessions: Sessions) -> Summary:
+    """Run a job unless it has nothing to do; Spark starts only if it is needed."""
+    started = time.monotonic()
+    if not job.creates_lake and job.takes_lease(config):
+        lake.place.require()
+    job.check(lake, config)
+    summary = job.idle(lake, config)
+    if summary is None:
+        summary = job.run(sessions.get() if job.needs_spark(config) else None, lake, config)
+    summary.seconds = time.monotonic() - started
+    for note in summary.notes:
+        print(note, file=sys.stderr)
+    return summary
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise Interrupted(number)
+
+
+if __name__ == "__main__":
+    main()

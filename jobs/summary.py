@@ -1,0 +1,43 @@
+"""What a verb reports when it is done: counts that must add up, one last line, or one JSON object."""
+
+import json
+from dataclasses import dataclass, field
+
+from schemas.errors import VerificationError
+
+
+@dataclass
+class Summary:
+    """Outcome of one run of a verb.
+
+    `counts` holds the words of law 6 in their order, `in` first; `notes` are sentences for the user; `extra` goes into
+    `--json` as it is (for example `skipped_scorers`).
+    """
+
+    verb: str
+    counts: dict[str, int]
+    seconds: float = 0.0
+    fingerprint: str = ""
+    outputs: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    extra: dict[str, object] = field(default_factory=dict)
+    complete: bool = True
+
+    def line(self) -> str:
+        """`verb: in=… … seconds=…`, the last line of stdout."""
+        words = " ".join(f"{name}={value}" for name, value in self.counts.items())
+        return f"{self.verb}: {words} seconds={self.seconds:.1f}"
+
+    def json(self) -> str:
+        """The one JSON object of `--json`."""
+        record = {"verb": self.verb, **self.counts, "seconds": round(self.seconds, 3)}
+        record |= {"fingerprint": self.fingerprint, "outputs": self.outputs, "notes": self.notes, **self.extra}
+        return json.dumps(record, ensure_ascii=False, default=str)
+
+
+def check_sum(verb: str, whole: str, parts: tuple[str, ...], counts: dict[str, int]) -> None:
+    """Raise `VerificationError` unless `counts[whole]` is the sum of its parts: nothing disappears (law 6)."""
+    total = sum(counts[part] for part in parts)
+    if counts[whole] != total:
+        words = " + ".join(f"{part}={counts[part]}" for part in parts)
+        raise VerificationError(f"{verb}: {whole}={counts[whole]} is not {words}; run it again, and report this if it stays")

@@ -1,0 +1,1 @@
+"""What is stored: one module per Delta table, and the lake that holds them."""

@@ -1,0 +1,107 @@
+"""The driver's own small reads and writes, through delta-rs: no Spark session is needed to know or note something.
+
+Tables are created here too, so that a lake is complete before the first writer starts. Large reads and writes go through
+`schemas.lake`.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from schemas.errors import MissingError
+from schemas.place import Place
+from schemas.tables import TABLES
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+COMMON_PROPERTIES = {"delta.enableDeletionVectors": "false"}
+
+
+class Ledger:
+    """A lake without Spark: creates tables, appends and reads rows, keeps settings and runs."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+
+    def create(self) -> None:
+        """Create every table that is not there yet, with comments, constraints and properties."""
+        from deltalake import DeltaTable, Schema
+
+        for table in TABLES.values():
+            if self.place.version(table.name) >= 0:
+                continue
+            made = DeltaTable.create(
+                self.place.table_for_rust(table.name),
+                schema=Schema.from_arrow(table.schema),
+                name=table.name,
+                description=table.comment,
+                configuration=COMMON_PROPERTIES | dict(table.properties),
+            )
+            for name, condition in table.checks.items():
+                made.alter.add_constraint({name: condition})
+
+    def open(self, table: str, version: int | None = None) -> "DeltaTable":
+        """The table as delta-rs sees it. Raises `MissingError` when it is not there."""
+        from deltalake import DeltaTable
+        from deltalake.exceptions import TableNotFoundError
+
+        try:
+            return DeltaTable(self.place.table_for_rust(table), version=version)
+        except TableNotFoundError:
+            raise MissingError(f"there is no table {table} at {self.place.root}; make the lake with: talkvid ingest FOLDER --lake {self.place.root}") from None
+
+    def append(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
+        """Append rows; columns that a row lacks are null. No rows, no commit."""
+        if rows:
+            self.append_arrow(table, pa.Table.from_pylist(list(rows), schema=TABLES[table].schema))
+
+    def append_arrow(self, table: str, rows: pa.Table) -> None:
+        """Append an Arrow table that has the table's schema."""
+        from deltalake import write_deltalake
+
+        write_deltalake(self.open(table), rows, mode="append")
+
+    def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """The whole table, or some of its columns; meant for small tables or few columns."""
+        return self.open(table).to_pyarrow_table(columns=list(columns) if columns else None)
+
+    def files(self, table: str) -> list[str]:
+        """Addresses of the Parquet files of the newest snapshot."""
+        return self.open(table).file_uris()
+
+    def setting(self, key: str) -> str | None:
+        """Newest value of a setting, or None."""
+        rows = [row for row in self.read("settings").to_pylist() if row["key"] == key]
+        return max(rows, key=lambda row: row["set_at"])["value"] if rows else None
+
+    def set(self, key: str, value: str) -> None:
+        """Set a setting, unless it has that value already."""
+        if self.setting(key) != value:
+            self.append("settings", [{"key": key, "value": value, "set_at": now()}])
+
+    def versions(self, tables: Sequence[str]) -> dict[str, int]:
+        """Newest version of each table."""
+        return {table: self.place.version(table) for table in tables}
+
+    def last_complete_run(self, verb: str, configuration: str) -> dict[str, Any] | None:
+        """The newest complete run of a verb with this configuration (JSON), maps as dicts; None when there is none."""
+        found = None
+        for row in self.read("runs").to_pylist():
+            if row["verb"] == verb and row["complete"] and row["configuration"] == configuration:
+                found = row if found is None or row["finished"] > found["finished"] else found
+        if found is not None:
+            for name in ("input_versions", "fingerprints", "counts"):
+                found[name] = dict(found[name] or {})
+        return found
+
+    def unchanged_since(self, run: dict[str, Any]) -> bool:
+        """True when no table that a run depends on has new data since it ended."""
+        return all(self.place.data_version(table, version) == version for table, version in run["input_versions"].items())
+
+
+def now() -> datetime:
+    """The time, in UTC, as tables keep it."""
+    return datetime.now(UTC)

@@ -1,0 +1,42 @@
+"""Fixtures of all tests: one Spark session, the shared corpus where it is there."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def shared_folder() -> Path:
+    """Folder with the shared corpus and models; may not exist."""
+    return Path(os.environ.get("TALKVID_SHARED") or Path(__file__).resolve().parents[2] / "shared")
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator["object"]:
+    """The one Spark session of the suite, made as every job makes it."""
+    from cluster.session import spark_session
+
+    session = spark_session("local[2,4]", {"spark.driver.memory": "1500m"})
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """Real footage; tests that take it are skipped where it is absent."""
+    folder = shared_folder() / "corpus"
+    if not folder.is_dir():
+        pytest.skip("the shared corpus is not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_models() -> Path:
+    """Two small real face detectors; tests that take them are skipped where they are absent."""
+    folder = shared_folder() / "models"
+    if not folder.is_dir():
+        pytest.skip("the shared models are not here")
+    return folder

@@ -1,0 +1,1 @@
+"""Networks: torch modules or ONNX sessions, readable beside their papers."""
