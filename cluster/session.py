@@ -94,7 +94,9 @@ def _explained(error: Exception) -> Exception:
     """One sentence for what users meet; any other error as it is."""
     text = str(error)
     if "JAVA_GATEWAY_EXITED" in text or "Java gateway process exited" in text:
-        return MissingError(f"Spark did not start: Java is unusable (17 or 21 needed) or Delta's jars ({DELTA_COORDINATE}) are not cached and cannot be fetched; run: make setup")
+        return MissingError(
+            f"Spark did not start: Java is no 17 or 21, or Delta's jars ({DELTA_COORDINATE}) are neither here nor to be fetched; run: make setup"
+        )
     if "DeltaSparkSessionExtension" in text or "DeltaCatalog" in text or "io.delta" in text:
         return MissingError(f"Delta's jars are not on Spark's class path; run: make setup, or give spark-submit --packages {DELTA_COORDINATE}")
     return error

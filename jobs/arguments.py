@@ -37,7 +37,8 @@ def verb_parser(job: Job) -> Parser:
     """The parser of one verb: what all verbs take, then its own."""
     parser = Parser(prog=f"talkvid {job.verb}", description=job.help)
     everywhere = parser.add_argument_group("every verb")
-    everywhere.add_argument("--lake", metavar="URI", default=os.environ.get("TALKVID_LAKE", "./lake"), help="folder or object-store prefix of the lake ($TALKVID_LAKE)")
+    lake = os.environ.get("TALKVID_LAKE", "./lake")
+    everywhere.add_argument("--lake", metavar="URI", default=lake, help="folder or object-store prefix of the lake ($TALKVID_LAKE)")
     everywhere.add_argument("--master", metavar="M", help="Spark master; all local cores when not given")
     everywhere.add_argument("--conf", metavar="K=V", action="append", default=[], help="Spark setting, repeatable")
     everywhere.add_argument("--limit", metavar="N", type=natural, help="work on at most N new inputs")

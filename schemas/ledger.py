@@ -59,10 +59,23 @@ class Ledger:
             self.append_arrow(table, pa.Table.from_pylist(list(rows), schema=TABLES[table].schema))
 
     def append_arrow(self, table: str, rows: pa.Table) -> None:
-        """Append an Arrow table that has the table's schema."""
+        """Append an Arrow table; columns are matched by name, missing ones are null."""
         from deltalake import write_deltalake
 
-        write_deltalake(self.open(table), rows, mode="append")
+        if rows.num_rows:
+            write_deltalake(self.open(table), _conformed(rows, TABLES[table].schema), mode="append")
+
+    def replace(self, table: str, rows: pa.Table, predicate: str) -> None:
+        """Put `rows` in the place of those that meet `predicate` (SQL), in one commit."""
+        from deltalake import write_deltalake
+
+        write_deltalake(self.open(table), _conformed(rows, TABLES[table].schema), mode="overwrite", predicate=predicate)
+
+    def compact(self, table: str, most_files: int = 48) -> None:
+        """Join the small files of a table once it has more than `most_files`."""
+        opened = self.open(table)
+        if len(opened.file_uris()) > most_files:
+            opened.optimize.compact()
 
     def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
         """The whole table, or some of its columns; meant for small tables or few columns."""
@@ -100,6 +113,12 @@ class Ledger:
     def unchanged_since(self, run: dict[str, Any]) -> bool:
         """True when no table that a run depends on has new data since it ended."""
         return all(self.place.data_version(table, version) == version for table, version in run["input_versions"].items())
+
+
+def _conformed(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Rows with the table's columns, order and types."""
+    columns = [rows[field.name].cast(field.type) if field.name in rows.column_names else pa.nulls(rows.num_rows, field.type) for field in schema]
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def now() -> datetime:

@@ -58,7 +58,10 @@ FLOW = [
 HEAD = _head_values()
 HEAD_DETAIL = [
     column("frames", pa.int32(), "sampled frames with exactly one face"),
-    *[column(f"min_{name}_id", pa.int32(), f"index of the worst {name}, among single-face frames or their steps") for name in ("movement", "rotation", "completeness", "resolution", "orientation")],
+    *[
+        column(f"min_{name}_id", pa.int32(), f"index of the worst {name}, among single-face frames or their steps")
+        for name in ("movement", "rotation", "completeness", "resolution", "orientation")
+    ],
     column("age", pa.float64(), "median estimated age; null where the model pack has no estimate", unit="years"),
     column("gender", pa.string(), "majority estimate; null where the model pack has no estimate", range_="female, male"),
     column("embedding", pa.list_(pa.float32()), "mean identity embedding, unit length; compare only within one backend"),

@@ -4,6 +4,14 @@ import pyarrow as pa
 
 from schemas.table import UTC_TIME, Table, column
 
+TRANSITION = pa.struct(
+    [
+        column("start_s", pa.float64(), "start", unit="s"),
+        column("end_s", pa.float64(), "end, exclusive", unit="s"),
+        column("kind", pa.string(), "kind", range_="cut, gradual"),
+    ]
+)
+
 TABLE = Table(
     name="segmentations",
     comment="One row per video, preset and segmentation fingerprint: history, append only.",
@@ -17,7 +25,7 @@ TABLE = Table(
             column("reason", pa.string(), "why there are no clips"),
             column("shots", pa.int32(), "shots found"),
             column("clips", pa.int32(), "clips made"),
-            column("transitions", pa.list_(pa.struct([column("start_s", pa.float64(), "start", unit="s"), column("end_s", pa.float64(), "end, exclusive", unit="s"), column("kind", pa.string(), "kind", range_="cut, gradual")])), "what separates the shots"),
+            column("transitions", pa.list_(TRANSITION), "what separates the shots"),
             column("segmented_at", UTC_TIME, "when"),
             column("run_id", pa.string(), "run"),
         ]

@@ -1,0 +1,63 @@
+"""Where Spark meets the work on rows: bins of work items become tasks, scorers become SQL functions."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from schemas.spark import spark_schema
+from udfs.isolation import Rows, Worker, isolated
+from udfs.progress import Reporter
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pyspark.sql import SparkSession
+
+Item = dict[str, Any]
+
+
+def map_bins(
+    spark: "SparkSession",
+    bins: Sequence[Sequence[Item]],
+    worker: Worker,
+    *,
+    schema: pa.Schema,
+    on_death: Callable[[Item], Rows],
+    label: Callable[[Item], str],
+    reporter: Reporter,
+) -> pa.Table:
+    """Run `worker` over every bin, one bin a task; returns all result rows, in the order of bins and of finishing.
+
+    Items cross as JSON, rows come back as Arrow in `schema`. A task that runs again after its Python worker died does its
+    items in child processes (`udfs.isolation`).
+    """
+
+    def work(batches: Iterator["pd.DataFrame"]) -> Iterator["pd.DataFrame"]:
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+        again = context is not None and context.attemptNumber() > 0
+        for batch in batches:
+            for text in batch["items"]:
+                yield from _frames(_done(json.loads(text), again), schema)
+
+    def _done(items: list[Item], again: bool) -> Iterator[Rows]:
+        reporter.started(label(items[0]))
+        for position, rows in isolated(worker, items, on_death) if again else worker(items):
+            reporter.finished(label(items[position]))
+            yield rows
+
+    tasks = spark.createDataFrame([(json.dumps(list(items)),) for items in bins], "items string")
+    spread = tasks.coalesce(1).repartition(len(bins))
+    return spread.mapInPandas(work, spark_schema(schema)).toArrow()
+
+
+def _frames(results: Iterator[Rows], schema: pa.Schema) -> Iterator["pd.DataFrame"]:
+    """Result rows as frames, one per finished item; nested values stay Python objects."""
+    import pandas as pd
+
+    for rows in results:
+        if rows:
+            columns = {name: pd.Series([row.get(name) for row in rows], dtype=object) for name in schema.names}
+            yield pd.DataFrame(columns)
