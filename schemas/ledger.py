@@ -4,7 +4,7 @@ Tables are created here too, so that a lake is complete before the first writer 
 `schemas.lake`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,27 @@ class Ledger:
         from deltalake import write_deltalake
 
         write_deltalake(self.open(table), _conformed(rows, TABLES[table].schema), mode="overwrite", predicate=predicate)
+
+    def overwrite(self, table: str, rows: pa.RecordBatchReader) -> int:
+        """Put `rows` in the place of the whole table, in one commit, without holding them all; returns their number."""
+        from deltalake import write_deltalake
+
+        schema, counted = TABLES[table].schema, [0]
+
+        def conformed() -> Iterator[pa.RecordBatch]:
+            for batch in rows:
+                counted[0] += batch.num_rows
+                yield from _conformed(pa.Table.from_batches([batch]), schema).to_batches()
+
+        write_deltalake(self.open(table), pa.RecordBatchReader.from_batches(schema, conformed()), mode="overwrite")
+        return counted[0]
+
+    def merge(self, table: str, rows: pa.Table) -> None:
+        """Update the rows whose key is there, insert the others, in one commit."""
+        declared = TABLES[table]
+        condition = " AND ".join(f"target.{name} = new.{name}" for name in declared.key)
+        merging = self.open(table).merge(_conformed(rows, declared.schema), condition, source_alias="new", target_alias="target")
+        merging.when_matched_update_all().when_not_matched_insert_all().execute()
 
     def compact(self, table: str, most_files: int = 48) -> None:
         """Join the small files of a table once it has more than `most_files`."""
