@@ -9,7 +9,7 @@ from schemas.clip_metadata import LABEL_NAMES, SOURCE_NAMES, TABLE
 from schemas.lake import Lake
 from schemas.ledger import Ledger
 from schemas.scores import SHOWN, struct_of
-from schemas.tables import TABLES
+from schemas.snapshot import snapshot
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -33,7 +33,7 @@ def refresh(lake: Lake) -> int:
     if state == wanted:
         return 0
     added = _added_files(ledger, state, wanted)
-    with _connection(ledger) as engine:
+    with snapshot(ledger, INPUTS) as engine:
         changed = _changed_clips(engine, added) if added is not None else None
         present = ledger.open("clip_metadata").count() if changed is not None else 0
         if changed is None or len(changed) > REWRITE_SHARE * present:
@@ -54,7 +54,7 @@ def behind(lake: Lake) -> int:
     new = sorted(set(ledger.files("scores")) - set(ledger.open("scores", seen).file_uris() if seen >= 0 else []))
     if not new:
         return 0
-    with _connection(ledger) as engine:
+    with snapshot(ledger, INPUTS) as engine:
         return engine.execute("SELECT count(DISTINCT clip_id) FROM read_parquet(?)", [new]).fetchall()[0][0]
 
 
@@ -85,21 +85,6 @@ def _added_files(ledger: Ledger, state: dict | None, wanted: dict) -> dict[str, 
             return None
         added[table] = sorted(after - before)
     return added
-
-
-def _connection(ledger: Ledger) -> "DuckDBPyConnection":
-    """DuckDB with the input tables' newest snapshots as views."""
-    import duckdb
-
-    engine = duckdb.connect()
-    engine.execute("SET TimeZone = 'UTC'")
-    for table in INPUTS:
-        files = ledger.files(table)
-        if files:
-            engine.read_parquet(files).create_view(table)
-        else:
-            engine.from_arrow(TABLES[table].schema.empty_table()).create(table)
-    return engine
 
 
 def _changed_clips(engine: "DuckDBPyConnection", added: dict[str, list[str]]) -> list[str]:

@@ -1,0 +1,178 @@
+"""`talkvid score`: measures the clips that lack a wanted score."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from jobs import metadata
+from jobs.batches import in_batches
+from jobs.history import idle_summary, new_run_id, record
+from jobs.job import Job
+from jobs.pending import pending_clips
+from jobs.summary import Summary, check_sum
+from schemas.codes import RETRYABLE
+from schemas.errors import UsageError
+from schemas.lake import Lake
+from schemas.ledger import now
+from schemas.scores import STORED
+from udfs.device import resolve
+from udfs.registry import available_scorers, build, scorer_fingerprint
+from udfs.score_worker import ROWS, ScoringPlan, died, score_items
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+DEPENDS_ON = ("clips", "videos", "scores")
+
+
+@dataclass(frozen=True)
+class ScoreConfig:
+    """What to measure and how. `scorers` empty: all whose weights are there. A batch ends after `commit_every_s` seconds of work,
+    or after `commit_every_items` clips."""
+
+    scorers: tuple[str, ...] = ()
+    commit_every_s: float = 60.0
+    commit_every_items: int | None = None
+    retry_failed: bool = False
+    device: str = "auto"
+    limit: int | None = None
+    quiet: bool = False
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Flags of the verb."""
+    parser.add_argument("--scorers", metavar="A,B", help="names of scorers; all whose weights are there when not given")
+    parser.add_argument("--commit-every", metavar="60s|N", default="60s", help="commit after so many seconds of work, or so many clips")
+    parser.add_argument("--retry-failed", action="store_true", help="try clips again that failed before")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where networks run")
+
+
+def configure(args: Namespace) -> ScoreConfig:
+    """The configuration of a command line. Raises `UsageError` for words that mean nothing."""
+    seconds, items = _commit_every(args.commit_every)
+    names = tuple(dict.fromkeys(name.strip() for name in (args.scorers or "").split(",") if name.strip()))
+    return ScoreConfig(names, seconds, items, args.retry_failed, args.device, args.limit, args.quiet)
+
+
+def _commit_every(text: str) -> tuple[float, int | None]:
+    """Seconds and clips of `60s` or `256`."""
+    number = text.removesuffix("s")
+    if not number.isdigit() or int(number) == 0:
+        raise UsageError(f"--commit-every takes seconds as 60s or a number of clips as 256, not {text!r}")
+    return (float(number), None) if text.endswith("s") else (float("inf"), int(number))
+
+
+def wanted_fingerprints(config: ScoreConfig) -> tuple[dict[str, str], dict[str, str]]:
+    """Fingerprint by scorer that shall run, and the reason by scorer that is skipped for want of weights.
+
+    Raises `MissingError` when a scorer that was named has no weights.
+    """
+    if config.scorers:
+        return {scorer.name: scorer_fingerprint(scorer) for scorer in build(list(config.scorers), {})}, {}
+    names, skipped = available_scorers()
+    return {scorer.name: scorer_fingerprint(scorer) for scorer in build(names, {})}, skipped
+
+
+def idle(lake: Lake, config: ScoreConfig) -> Summary | None:
+    """A summary when every clip has its wanted scores, by the last complete run."""
+    if config.retry_failed:
+        return None
+    fingerprints, skipped = wanted_fingerprints(config)
+    summary = idle_summary(lake, "score", config, {"in": 0, "pending": 0, "scored": 0, "failed": 0}, fingerprints=fingerprints)
+    if summary is not None:
+        summary.extra["skipped_scorers"] = skipped
+    return summary
+
+
+def run(spark: "SparkSession | None", lake: Lake, config: ScoreConfig) -> Summary:
+    """read pending clips → score → append scores and failures."""
+    started, run_id = now(), new_run_id("score")
+    fingerprints, skipped = wanted_fingerprints(config)
+    for name, reason in skipped.items():
+        print(f"score: {name} is left out: {reason}", file=sys.stderr)
+    metadata.refresh(lake)
+    clips = pending_clips(lake, fingerprints, retry_failed=config.retry_failed, limit=config.limit)
+    counts = {"in": len(clips), "pending": len(clips), "scored": 0, "failed": 0}
+    if clips:
+        assert spark is not None
+        plan = ScoringPlan(tuple(fingerprints.items()), resolve(config.device))
+        attempts = {(clip["clip_id"], f"score:{name}"): count for clip in clips for name, count in zip(clip["scorers"], clip["attempts"])}
+        for rows in _scored(spark, clips, plan, config):
+            _commit(lake, rows, run_id, attempts, counts)
+    metadata.refresh(lake)
+    lake.ledger.compact("scores")
+    metadata.keep_state(lake)
+    check_sum("score", "pending", ("scored", "failed"), counts)
+    summary = Summary("score", counts, fingerprint=",".join(fingerprints.values()), complete=config.limit is None)
+    summary.extra["skipped_scorers"] = skipped
+    record(lake, summary, config, run_id=run_id, started=started, depends_on=DEPENDS_ON, fingerprints=fingerprints)
+    return summary
+
+
+def _scored(spark: "SparkSession", clips: list[dict[str, Any]], plan: ScoringPlan, config: ScoreConfig) -> Any:
+    """Result rows of all clips, a table per batch."""
+    return in_batches(
+        spark,
+        clips,
+        partial(score_items, plan),
+        schema=ROWS,
+        weigh=work_s,
+        group=lambda clip: clip["video_id"],
+        on_death=partial(died, plan),
+        verb="score",
+        label=lambda clip: clip["clip_id"],
+        commit_every_s=config.commit_every_s,
+        commit_every_items=config.commit_every_items,
+        quiet=config.quiet,
+    )
+
+
+def work_s(clip: dict[str, Any]) -> float:
+    """Rough seconds of one slot for a clip: its length, more for large pictures."""
+    return 0.3 + (clip["end_s"] - clip["start_s"]) * max(0.2, clip["width"] * clip["height"] / 2e6)
+
+
+def _commit(lake: Lake, rows: pa.Table, run_id: str, attempts: dict[tuple[str, str], int], counts: dict[str, int]) -> None:
+    """Append a batch, failures first: a run killed in between does not try them again, and scores what is missing."""
+    at = now()
+    failures = [
+        {
+            "entity": clip["clip_id"],
+            "attempt": attempts.get((clip["clip_id"], failure["stage"]), 0) + 1,
+            "retryable": failure["code"] in RETRYABLE,
+            "at": at,
+            "run_id": run_id,
+            **failure,
+        }
+        for clip in rows.select(["clip_id", "failures"]).to_pylist()
+        for failure in clip["failures"]
+    ]
+    lake.ledger.append("failures", failures)
+    scores = rows.filter(_any_struct(rows)).drop_columns("failures")
+    scores = scores.append_column("run_id", pa.repeat(pa.scalar(run_id), scores.num_rows))
+    lake.ledger.append_arrow("scores", scores.append_column("scored_at", pa.repeat(pa.scalar(at, pa.timestamp("us", tz="UTC")), scores.num_rows)))
+    failed = len({failure["entity"] for failure in failures})
+    counts["failed"] += failed
+    counts["scored"] += rows.num_rows - failed
+
+
+def _any_struct(rows: pa.Table) -> pa.Array:
+    """True where at least one scorer gave values."""
+    import pyarrow.compute as pc
+
+    present = pc.is_valid(rows["technical"])
+    for name in STORED:
+        present = pc.or_(present, pc.is_valid(rows[name]))
+    return present
+
+
+JOB = Job("score", "measure the clips that lack a wanted score", arguments, configure, run, idle=idle)
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(["score", *sys.argv[1:]])

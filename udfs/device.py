@@ -1,0 +1,57 @@
+"""Which device a worker process may use."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from schemas.errors import MissingError
+from udfs.scorer import Device
+
+GPU_ADDRESS = "TALKVID_GPU_ADDRESS"
+"""Set in a Python worker to the address that Spark gave its task."""
+
+_held: list[int] = []
+
+
+def visible_gpus() -> int:
+    """How many NVIDIA GPUs this machine shows; 0 without a driver."""
+    if shutil.which("nvidia-smi") is None:
+        return 0
+    listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, timeout=60, check=False)
+    return len([line for line in listed.stdout.splitlines() if line.startswith("GPU ")])
+
+
+def resolve(wanted: str) -> str:
+    """`cpu` or `cuda` for a user's `auto`, `cpu` or `cuda`. Raises `MissingError` for `cuda` without a GPU."""
+    if wanted == "cpu":
+        return "cpu"
+    found = visible_gpus() > 0 or GPU_ADDRESS in os.environ
+    if wanted == "cuda" and not found:
+        raise MissingError("--device cuda: no GPU is visible here; use --device cpu")
+    return "cuda" if found else "cpu"
+
+
+def claim(kind: str, threads: int = 1) -> Device:
+    """The device of this process: the address from Spark, else in local mode the first GPU that no other process has locked.
+
+    Waits for a GPU; the lock is the process's, so that its death frees the GPU.
+    """
+    if kind == "cpu":
+        return Device("cpu", 0, threads)
+    if GPU_ADDRESS in os.environ:
+        return Device("cuda", int(os.environ[GPU_ADDRESS]), threads)
+    while True:
+        for index in range(max(1, visible_gpus())):
+            handle = os.open(Path(tempfile.gettempdir(), f"talkvid-gpu-{index}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(handle)
+                continue
+            _held.append(handle)
+            return Device("cuda", index, threads)
+        time.sleep(0.2)

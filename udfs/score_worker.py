@@ -1,0 +1,81 @@
+"""Scoring as a worker of `jobs.batches`: rows of references in, rows of scores and failures out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import pyarrow as pa
+
+from schemas.codes import Rejected
+from schemas.scores import STORED, struct_of
+from udfs.device import claim
+from udfs.scorer import Clip, Device, Scorer
+from udfs.scoring import Asked, Outcomes, score_clips, set_up
+
+FAILURE = pa.struct([("stage", pa.string()), ("fingerprint", pa.string()), ("code", pa.string()), ("detail", pa.string())])
+ROWS = pa.schema([("clip_id", pa.string()), *[(name, struct_of(name)) for name in STORED], ("failures", pa.list_(FAILURE))])
+"""Result rows: one per clip, a struct per scorer that succeeded, a failure per scorer that did not."""
+
+
+@dataclass(frozen=True)
+class ScoringPlan:
+    """What the workers of one run do. `fingerprints` are (scorer, fingerprint) pairs; `device` is `cpu` or `cuda`."""
+
+    fingerprints: tuple[tuple[str, str], ...]
+    device: str = "cpu"
+    threads: int = 1
+
+
+@lru_cache(maxsize=1)
+def _loaded(plan: ScoringPlan) -> tuple[list[Scorer], Device]:
+    """Scorers with their networks, once per process."""
+    device = claim(plan.device, plan.threads)
+    return set_up([name for name, _ in plan.fingerprints], device), device
+
+
+def score_items(plan: ScoringPlan, items: list[dict[str, Any]]) -> Iterator[tuple[int, list[dict]]]:
+    """Measure the clips of `items` (see `item_clip`) with the scorers that each names under `scorers`."""
+    scorers, device = _loaded(plan)
+    fingerprints = dict(plan.fingerprints)
+    asked = [Asked(item_clip(item), tuple(item["scorers"])) for item in items]
+    batch = 1 if device.kind == "cpu" else 8
+    for index, outcomes in score_clips(asked, scorers, clips_per_batch=batch):
+        yield index, [row(items[index]["clip_id"], outcomes, fingerprints, device)]
+
+
+def item_clip(item: dict[str, Any]) -> Clip:
+    """A clip from its row in `clip_metadata` (with `audio_uri` beside); the crop box becomes the frame size."""
+    crop = item.get("crop")
+    box = (crop["left"], crop["top"], crop["right"], crop["bottom"]) if crop else None
+    return Clip(
+        clip_id=item["clip_id"],
+        video_id=item["video_id"],
+        uri=item["uri"],
+        start_s=item["start_s"],
+        end_s=item["end_s"],
+        width_px=box[2] - box[0] if box else item["width"],
+        height_px=box[3] - box[1] if box else item["height"],
+        fps=item["fps"],
+        has_audio=bool(item["has_audio"]),
+        crop=box,
+        audio_uri=item.get("audio_uri"),
+    )
+
+
+def row(clip_id: str, outcomes: Outcomes, fingerprints: dict[str, str], device: Device) -> dict[str, Any]:
+    """One result row of `ROWS`."""
+    result: dict[str, Any] = {"clip_id": clip_id, "failures": []}
+    for name, outcome in outcomes.items():
+        if isinstance(outcome, Rejected):
+            failure = {"stage": f"score:{name}", "fingerprint": fingerprints[name], "code": outcome.code, "detail": outcome.detail}
+            result["failures"].append(failure)
+        else:
+            result[name] = outcome | {"fingerprint": fingerprints[name], "device": device.kind, "dtype": device.dtype}
+    return result
+
+
+def died(plan: ScoringPlan, item: dict[str, Any]) -> list[dict]:
+    """The row of a clip that killed its Python process twice."""
+    rejection = Rejected("worker_died", "the process that scored this clip died, and again when it had the clip alone")
+    return [row(item["clip_id"], dict.fromkeys(item["scorers"], rejection), dict(plan.fingerprints), Device())]
