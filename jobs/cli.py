@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 import traceback
-from argparse import Namespace
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -54,13 +54,11 @@ def _overview() -> str:
 def run_verb(job: Job, words: list[str]) -> int:
     """Run one verb with its command-line words; returns the exit status."""
     args = verb_parser(job).parse_args(words)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
-    sessions = Sessions(args)
+    _watch_signals()
     try:
         config = job.configure(args)
         lake = Lake.at(args.lake)
-        with lease(lake.place, job.verb) if job.takes_lease(config) else nullcontext():
+        with lease(lake.place, job.verb) if job.takes_lease(config) else nullcontext(), Sessions(args.master, assignments(args.conf, "--conf")) as sessions:
             if job.takes_lease(config) and job.creates_lake:
                 lake.ledger.create()
             summary = execute(job, lake, config, sessions)
@@ -81,32 +79,31 @@ def run_verb(job: Job, words: list[str]) -> int:
     except Exception:
         traceback.print_exc()
         return 1
-    finally:
-        sessions.stop()
 
 
 class Sessions:
-    """Starts the Spark session when it is first asked for."""
+    """Starts the Spark session when it is first asked for, and stops it at the end."""
 
-    def __init__(self, args: Namespace) -> None:
-        self._args = args
+    def __init__(self, master: str | None, conf: Mapping[str, str]) -> None:
+        self._master, self._conf = master, conf
         self._session: SparkSession | None = None
+
+    def __enter__(self) -> "Sessions":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._session is not None:
+            self._session.stop()
+            self._session = None
 
     def get(self) -> "SparkSession":
         """The session, with what the command line says of it."""
         if self._session is None:
             from cluster.session import spark_session
 
-            self._session = spark_session(self._args.master, assignments(self._args.conf, "--conf"))
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, _interrupt)
+            self._session = spark_session(self._master, self._conf)
+            _watch_signals()
         return self._session
-
-    def stop(self) -> None:
-        """Stop the session if it was started."""
-        if self._session is not None:
-            self._session.stop()
-            self._session = None
 
 
 def execute(job: Job, lake: Lake, config: Any, sessions: Sessions) -> Summary:
@@ -122,6 +119,11 @@ def execute(job: Job, lake: Lake, config: Any, sessions: Sessions) -> Summary:
     for note in summary.notes:
         print(note, file=sys.stderr)
     return summary
+
+
+def _watch_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
 
 
 def _interrupt(number: int, frame: object) -> None:
