@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from schemas.codes import Rejected
 from udfs.ffmpeg import Finished, Killed, Process, ffmpeg_arguments, source
-from udfs.probe import VIDEO, Limits, Timeline, explain, timeline, typical_gap_s
+from udfs.probe import DEFAULT_LIMITS, VIDEO, Limits, Timeline, explain, timeline, typical_gap_s
 
 Box = tuple[int, int, int, int]
 """left, top, right, bottom in pixels of the upright picture; right and bottom exclusive."""
@@ -51,6 +51,13 @@ def reset_decoder_starts() -> None:
         _starts = 0
 
 
+def count_start() -> None:
+    """Count one more start of a video decoder."""
+    global _starts
+    with _counting:
+        _starts += 1
+
+
 def span(times_s: Sequence[float] | NDArray[np.float64], start_s: float, end_s: float) -> tuple[int, int]:
     """First frame of [start_s, end_s) and the one after its last, as indices into `times_s`."""
     first, after = np.searchsorted(times_s, [start_s - TOLERANCE_S, end_s - TOLERANCE_S])
@@ -65,7 +72,7 @@ def frames(
     wanted: Sequence[int],
     *,
     crop: Box | None = None,
-    limits: Limits = Limits(),
+    limits: Limits = DEFAULT_LIMITS,
     threads: int = 1,
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Stream (index, frame) of a clip's `wanted` frames, ascending, from one decoder start.
@@ -107,7 +114,7 @@ def small_frames(
     height: int | None = None,
     *,
     pixel_format: str = "bgr24",
-    limits: Limits = Limits(),
+    limits: Limits = DEFAULT_LIMITS,
     threads: int = 1,
 ) -> Iterator[tuple[float, NDArray[np.uint8]]]:
     """Stream (time in s, frame) of the whole file, scaled down to `width` pixels; without `height` the aspect is kept, rounded to even.
@@ -153,12 +160,10 @@ class _Decoder:
         self._process.__exit__(*error)
 
     def _start(self, limits: Limits, threads: int, span_s: float) -> None:
-        global _starts
-        media = source(self._path, self._line.header.demuxer, threads=threads, max_pixels=limits.max_pixels, copyts=None, **self._input_options)
+        media = source(self._path, self._line.header.demuxer, threads=threads, max_pixels=limits.max_pixels, **self._input_options)
         shown = self._filters(media[VIDEO]).filter("format", self._pixel_format).filter("showinfo", checksum=0)
         output = shown.output("pipe:1", format="rawvideo", fps_mode="passthrough")
-        with _counting:
-            _starts += 1
+        count_start()
         arguments = ffmpeg_arguments(output, log_level="info")
         self._process = Process("ffmpeg", arguments, limit_s=limits.decode_timeout_s(span_s), log_reader=self._read_log)
 
@@ -190,7 +195,7 @@ class _SmallFrames(_Decoder):
     """All frames of a file, scaled down."""
 
     def __init__(self, path: str | Path, line: Timeline, size: tuple[int, int], pixel_format: str, limits: Limits, threads: int) -> None:
-        super().__init__(path, line, {}, size, pixel_format)
+        super().__init__(path, line, {"copyts": None}, size, pixel_format)
         self._start(limits, threads, line.duration_s)
 
     def _filters(self, video: Any) -> Any:
@@ -285,16 +290,19 @@ def select_expression(spans_s: Sequence[tuple[float, float]]) -> str:
 
 
 def seek_options(line: Timeline, time_s: float) -> dict[str, Any]:
-    """Input options that start decoding at the last key frame up to `time_s`, or somewhat before; none where that is the beginning."""
+    """Input options that start decoding at the last key frame up to `time_s`, or somewhat before; none where that is the beginning.
+
+    Time stamps stay the file's own (`-copyts`), whether or not there is a seek.
+    """
     key = int(np.searchsorted(line.key_times_s, time_s + TOLERANCE_S)) - 1
     if key < 1:
-        return {}
+        return {"copyts": None}
     target_s = time_s
     if line.header.demuxer in SEEKING_UNINDEXED:
         target_s = float(line.key_times_s[key]) - SEEK_BACK_S
         if target_s <= 0:
-            return {}
-    return {"noaccurate_seek": None, "seek_timestamp": 1, "ss": f"{target_s + line.origin_s:.6f}"}
+            return {"copyts": None}
+    return {"copyts": None, "noaccurate_seek": None, "seek_timestamp": 1, "ss": f"{target_s + line.origin_s:.6f}"}
 
 
 def within(crop: Box, width: int, height: int) -> Box:

@@ -47,6 +47,9 @@ class Limits:
         return self.decode_base_s + self.decode_per_source_s * max(span_s, 0.0)
 
 
+DEFAULT_LIMITS = Limits()
+
+
 @dataclass(frozen=True)
 class Probe:
     """A media file in numbers. `width` x `height` is the upright picture, in pixels; `rotation` the clockwise turn (0, 90, 180, 270)
@@ -69,10 +72,13 @@ class Probe:
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says about itself, before its packets are read; None where it says nothing. Sizes are of the upright picture."""
+    """What a file says about itself, before its packets are read; None where it says nothing. Sizes are of the upright picture.
+
+    Without a video stream `video_codec` is None and sizes are 0.
+    """
 
     demuxer: str
-    video_codec: str
+    video_codec: str | None
     audio_codec: str | None
     width: int
     height: int
@@ -102,7 +108,7 @@ class Timeline:
         return said_s if last_s < said_s < last_s + LONGEST_LAST_FRAME_S else last_s + typical_gap_s(self.times_s)
 
 
-def probe(path: str | Path, limits: Limits = Limits()) -> Probe:
+def probe(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Probe:
     """Describe a file that holds video.
 
     Raises `Rejected`: vanished, not_media, forbidden_reference, no_video, truncated, too_large, timeout, decode_error.
@@ -112,7 +118,7 @@ def probe(path: str | Path, limits: Limits = Limits()) -> Probe:
     duration_s = line.duration_s
     return Probe(
         container=header.demuxer,
-        video_codec=header.video_codec,
+        video_codec=header.video_codec or "",
         audio_codec=header.audio_codec,
         width=header.width,
         height=header.height,
@@ -127,7 +133,7 @@ def probe(path: str | Path, limits: Limits = Limits()) -> Probe:
     )
 
 
-def frame_times(path: str | Path, limits: Limits = Limits()) -> NDArray[np.float64]:
+def frame_times(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> NDArray[np.float64]:
     """When each video frame is shown, in seconds from the first, ascending: read from packets, so exact for variable frame rates.
 
     Read-only; the same array is given again while the file does not change. Raises `Rejected` as `probe` does.
@@ -135,12 +141,12 @@ def frame_times(path: str | Path, limits: Limits = Limits()) -> NDArray[np.float
     return timeline(path, limits).times_s
 
 
-def timeline(path: str | Path, limits: Limits = Limits()) -> Timeline:
+def timeline(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Timeline:
     """Frame times with what a decoder needs beside them; remembered for the last few files."""
     return _timeline(*_identity(path), limits)
 
 
-def read_header(path: str | Path, limits: Limits = Limits()) -> Header:
+def read_header(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Header:
     """What the file says about itself, within the caps; remembered for the last few files. Raises `Rejected` as `probe` does."""
     return _header(*_identity(path), limits)
 
@@ -184,14 +190,12 @@ def _header(path: str, size: int, changed_ns: int, limits: Limits) -> Header:
         raise _unreadable(finished)
     said = json.loads(finished.output)
     streams = said.get("streams", [])
-    video = next((s for s in streams if s.get("codec_type") == "video" and not s.get("disposition", {}).get("attached_pic")), None)
+    video = next((s for s in streams if s.get("codec_type") == "video" and not s.get("disposition", {}).get("attached_pic")), {})
     audio = next((s for s in streams if s.get("codec_type") == "audio"), {})
-    if video is None:
-        raise Rejected("no_video", "the file has no video stream")
     width, height = int(video.get("width", 0)), int(video.get("height", 0))
     if width * height > limits.max_pixels:
         raise Rejected("too_large", f"it claims {width}x{height} pixels, more than the {limits.max_pixels} allowed")
-    if width < 1 or height < 1 or "codec_name" not in video:
+    if video and (width < 1 or height < 1 or "codec_name" not in video):
         raise explain(finished) if finished.log else Rejected("decode_error", "its video stream is of no kind that can be decoded")
     duration_s = float(video.get("duration", said.get("format", {}).get("duration", 0.0)))
     if duration_s > limits.max_duration_s:
@@ -201,7 +205,7 @@ def _header(path: str, size: int, changed_ns: int, limits: Limits) -> Header:
         width, height = height, width
     return Header(
         demuxer=demuxer,
-        video_codec=video["codec_name"],
+        video_codec=video.get("codec_name"),
         audio_codec=audio.get("codec_name"),
         width=width,
         height=height,
@@ -209,7 +213,7 @@ def _header(path: str, size: int, changed_ns: int, limits: Limits) -> Header:
         fps=_rate(video.get("avg_frame_rate")),
         duration_s=duration_s if duration_s > 0 else None,
         container_start_s=float(said.get("format", {}).get("start_time", 0.0)),
-        time_base=Fraction(video["time_base"]),
+        time_base=Fraction(video.get("time_base", "1/1000")),
         sample_rate=int(audio["sample_rate"]) if audio.get("sample_rate", "").isdigit() else None,
         interlaced=video.get("field_order", "progressive") not in ("progressive", "unknown"),
         bytes=size,
@@ -219,6 +223,8 @@ def _header(path: str, size: int, changed_ns: int, limits: Limits) -> Header:
 @lru_cache(maxsize=4)
 def _timeline(path: str, size: int, changed_ns: int, limits: Limits) -> Timeline:
     header = _header(path, size, changed_ns, limits)
+    if header.video_codec is None:
+        raise Rejected("no_video", "the file has no video stream")
     by_decoding = header.video_codec in INVISIBLE_PACKETS or header.interlaced and header.demuxer in ("mpegts", "mpeg")
     entries = "frame=best_effort_timestamp,pkt_dts,key_frame" if by_decoding else "packet=pts,dts,flags"
     show = ["-select_streams", VIDEO, "-show_entries", entries, "-of", "csv=p=0"]

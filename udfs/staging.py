@@ -1,0 +1,81 @@
+"""Media of any URI as a local file: used where it lies, or copied to a bounded scratch folder for as long as it is needed."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from schemas.codes import Rejected
+
+MAX_STAGED_BYTES = 32 << 30
+"""Largest object that is copied."""
+
+KEPT_FREE_BYTES = 1 << 30
+"""Space left free on the scratch disk."""
+
+COPY_BYTES = 8 << 20
+SPELLINGS = {"s3a": "s3", "s3n": "s3", "gcs": "gs"}
+
+
+@contextlib.contextmanager
+def staged(uri: str | Path) -> Iterator[Path]:
+    """A local path for a plain path, a file:// URI, or any URI that pyarrow.fs reads (s3://, s3a://, gs://, hdfs://, …).
+
+    A remote object is copied below `$TALKVID_SCRATCH` (default: the temporary folder) and removed afterwards, also what a killed
+    process left there. Raises `Rejected`: `vanished`, `too_large` when it does not fit, `download_failed` when the store cannot be read.
+    """
+    local = local_path(uri)
+    if local is not None:
+        if not local.exists():
+            raise Rejected("vanished", "the file is not there any more")
+        yield local
+        return
+    scratch = scratch_folder()
+    with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=scratch) as folder:
+        yield _copied(str(uri), Path(folder))
+
+
+def local_path(uri: str | Path) -> Path | None:
+    """The path that a plain path or a file: URI means; None for URIs of object stores."""
+    text = str(uri)
+    if isinstance(uri, Path) or "://" not in text and not text.startswith("file:"):
+        return Path(text)
+    parts = urlsplit(text)
+    if parts.scheme != "file":
+        return None
+    # What urlsplit takes for a query or a fragment belongs to the name: file URIs have neither.
+    return Path(unquote(text.removeprefix("file://" + parts.netloc if text.startswith("file://") else "file:")))
+
+
+def scratch_folder() -> Path:
+    """The folder for staged copies, emptied of what processes that are gone left behind."""
+    folder = Path(os.environ.get("TALKVID_SCRATCH") or Path(tempfile.gettempdir()) / f"talkvid-scratch-{os.getuid()}")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in folder.iterdir():
+        owner = left.name.partition("-")[0]
+        if owner.isdigit() and not Path("/proc", owner).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return folder
+
+
+def _copied(uri: str, folder: Path) -> Path:
+    from pyarrow import ArrowException, fs
+
+    scheme, separator, rest = uri.partition("://")
+    try:
+        store, key = fs.FileSystem.from_uri(SPELLINGS.get(scheme, scheme) + separator + rest)
+        found = store.get_file_info(key)
+        if found.type != fs.FileType.File:
+            raise Rejected("vanished", "the object is not there any more")
+        free_bytes = shutil.disk_usage(folder).free - KEPT_FREE_BYTES
+        if found.size > min(MAX_STAGED_BYTES, free_bytes):
+            raise Rejected("too_large", f"its {found.size} bytes do not fit on the scratch disk")
+        target = folder / (Path(key).name or "object")
+        with store.open_input_stream(key) as remote, open(target, "wb") as copy:
+            shutil.copyfileobj(remote, copy, COPY_BYTES)
+    except (OSError, ArrowException) as error:
+        raise Rejected("download_failed", f"the object could not be read: {str(error).splitlines()[0][:200]}") from error
+    return target
