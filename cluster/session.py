@@ -45,15 +45,18 @@ def spark_session(master: str | None = None, conf: Mapping[str, str] | None = No
     Raises `MissingError` when Java, Delta's jars or the network to fetch them are not there.
     """
     _require_java()
+    from pyspark import SparkContext
     from pyspark.conf import SparkConf
     from pyspark.sql import SparkSession
 
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
+    if submitted:
+        SparkContext._ensure_initialized()  # only then does SparkConf know what spark-submit was given
     given = SparkConf()
     wanted = dict(conf or {})
     chosen = given.get("spark.master", None) if submitted else None
     target = master or chosen or DEFAULT_MASTER
-    defaults = _ALWAYS | (_LOCAL if target.startswith("local") else {}) | _delta_jars(submitted, target)
+    defaults = _ALWAYS | (_LOCAL | _quiet_log() if target.startswith("local") else {}) | _delta_jars(submitted, target)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName(given.get("spark.app.name", app) if submitted else app).master(target)
     for key, value in defaults.items():
@@ -65,8 +68,16 @@ def spark_session(master: str | None = None, conf: Mapping[str, str] | None = No
         session = builder.getOrCreate()
     except Exception as error:
         raise _explained(error) from error
-    session.sparkContext.setLogLevel(os.environ.get("TALKVID_SPARK_LOG", "ERROR"))
+    session.sparkContext.setLogLevel(os.environ.get("TALKVID_SPARK_LOG", "FATAL" if target.startswith("local") else "WARN"))
     return session
+
+
+def _quiet_log() -> dict[str, str]:
+    """Spark's start-up chatter off; a path with a blank cannot stand in Java options."""
+    settings = Path(__file__).with_name("log4j2.properties")
+    if not settings.exists() or " " in str(settings):
+        return {}
+    return {"spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={settings.as_uri()}"}
 
 
 def _require_java() -> None:

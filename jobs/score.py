@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+from udfs.registry import available_scorers, build, scorer_fingerprint
 
 from jobs import metadata
 from jobs.batches import in_batches
@@ -20,7 +21,6 @@ from schemas.lake import Lake
 from schemas.ledger import now
 from schemas.scores import STORED
 from udfs.device import resolve
-from udfs.registry import available_scorers, build, scorer_fingerprint
 from udfs.score_worker import ROWS, ScoringPlan, died, score_items
 
 if TYPE_CHECKING:

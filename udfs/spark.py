@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from schemas.spark import spark_schema
+from schemas.spark import spark_schema, spark_type
 from udfs.isolation import Rows, Worker, isolated
 from udfs.progress import Reporter
 
@@ -61,3 +61,37 @@ def _frames(results: Iterator[Rows], schema: pa.Schema) -> Iterator["pd.DataFram
         if rows:
             columns = {name: pd.Series([row.get(name) for row in rows], dtype=object) for name in schema.names}
             yield pd.DataFrame(columns)
+
+
+def register_functions(spark: "SparkSession") -> list[str]:
+    """Make every scorer whose weights are there a SQL function `name(clip_id, uri, start_s, end_s)` that returns its struct.
+
+    They are nondeterministic to Spark, so that each call is evaluated once. Returns their names.
+    """
+    from udfs.registry import available_scorers
+
+    names, _ = available_scorers()
+    for name in names:
+        spark.udf.register(name, _scorer_function(name))
+    return names
+
+
+def _scorer_function(name: str) -> Any:
+    """The pandas UDF of one scorer."""
+    import pandas as pd
+    from pyspark.sql.functions import pandas_udf
+
+    from schemas.scores import struct_of
+
+    type_ = struct_of(name)
+    columns = [field.name for field in type_]
+
+    @pandas_udf(spark_type(type_))
+    def function(batches: Iterator[tuple[pd.Series, pd.Series, pd.Series, pd.Series]]) -> Iterator[pd.DataFrame]:
+        from udfs.sql_functions import score_calls
+
+        for batch in batches:
+            rows = score_calls(name, list(zip(*batch)))
+            yield pd.DataFrame({column: pd.Series([row[column] for row in rows], dtype=object) for column in columns})
+
+    return function.asNondeterministic()

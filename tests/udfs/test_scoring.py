@@ -1,0 +1,142 @@
+"""The driver of scorers: one decode for all, nothing lost, the same numbers however it is cut up."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from schemas.codes import Rejected
+from tests.footage import moving_square
+from udfs import media
+from udfs.scorer import Clip, Device
+from udfs.scoring import Asked, score_clips
+
+
+@dataclass
+class MeanOfEvery:
+    """Mean grey of every n-th frame: a scorer with the real contract."""
+
+    step: int = 5
+    name: str = "every"
+    version: int = 1
+    needs: frozenset = frozenset()
+    weights: tuple = ()
+    config: None = None
+
+    def setup(self, device: Device) -> None:
+        """Nothing to load."""
+
+    def plan(self, clip, pts):
+        """Every n-th frame."""
+        return range(0, len(pts), self.step)
+
+    def reduce(self, clip, frame, index):
+        """Its mean."""
+        return float(frame.mean())
+
+    def score(self, clips):
+        """What was kept, as it is."""
+        return [{"frames": len(clip.frames), "mean": float(np.mean(clip.frames)), "times": list(clip.times_s)} for clip in clips]
+
+
+class Broken(MeanOfEvery):
+    """Fails on the clip called `bad`."""
+
+    def reduce(self, clip, frame, index):
+        """Raises for one clip."""
+        if clip.clip_id == "bad":
+            raise ZeroDivisionError("by zero")
+        return super().reduce(clip, frame, index)
+
+
+class Hearing(MeanOfEvery):
+    """Wants sound and no picture."""
+
+    def plan(self, clip, pts):
+        """No frames."""
+        return []
+
+    def score(self, clips):
+        """Seconds of sound."""
+        return [{"heard_s": len(clip.audio_16k) / 16000} for clip in clips]
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory) -> Path:
+    """Four seconds at 25 frames a second, with a tone."""
+    return moving_square(tmp_path_factory.mktemp("video") / "a video.mp4", seconds=4, tone=True)
+
+
+def clip(video: Path, start_s: float, end_s: float, name: str = "clip") -> Clip:
+    """A span of the video."""
+    return Clip(name, "v", str(video), start_s, end_s, 64, 48, 25.0, True)
+
+
+def outcomes(asked, scorers, **options) -> list[dict]:
+    """Outcomes in order."""
+    return [outcome for _, outcome in score_clips(asked, scorers, **options)]
+
+
+def test_one_decoder_start_per_clip_feeds_all_scorers(video):
+    asked = [Asked(clip(video, start, start + 1.0), ("every", "other")) for start in (0.0, 1.0, 2.0)]
+    media.reset_decoder_starts()
+    result = outcomes(asked, [MeanOfEvery(5), MeanOfEvery(7, name="other")])
+    assert media.decoder_starts() == 3
+    assert [row["every"]["frames"] for row in result] == [5, 5, 5]
+    assert [row["other"]["frames"] for row in result] == [4, 4, 4]
+
+
+def test_numbers_do_not_depend_on_batches_or_neighbours(video):
+    asked = [Asked(clip(video, start, start + 0.8), ("every",)) for start in (0.0, 0.4, 1.2, 2.0, 3.0)]
+    alone = [outcomes([one], [MeanOfEvery()])[0] for one in asked]
+    assert outcomes(asked, [MeanOfEvery()], clips_per_batch=3, decode_ahead=3) == alone
+
+
+def test_clip_of_a_vanished_video_is_rejected_and_the_others_go_on(video):
+    gone = replace(clip(video, 0, 1), uri=str(video) + ".gone")
+    result = outcomes([Asked(gone, ("every",)), Asked(clip(video, 0, 1), ("every",))], [MeanOfEvery()])
+    assert isinstance(result[0]["every"], Rejected)
+    assert result[0]["every"].code == "vanished"
+    assert result[1]["every"]["frames"] == 5
+
+
+def test_scorer_that_raises_loses_its_own_outcome_only(video, capfd):
+    asked = [Asked(clip(video, 0, 1, "bad"), ("every", "other")), Asked(clip(video, 1, 2), ("every", "other"))]
+    result = outcomes(asked, [Broken(), MeanOfEvery(name="other")])
+    assert (result[0]["every"].code, result[0]["every"].detail) == ("internal", "every: ZeroDivisionError: by zero")
+    assert result[0]["other"]["frames"] == 5
+    assert result[1]["every"]["frames"] == 5
+    assert "by zero" in capfd.readouterr().err
+
+
+def test_only_the_asked_scorers_measure_a_clip(video):
+    result = outcomes([Asked(clip(video, 0, 1), ("other",))], [MeanOfEvery(), MeanOfEvery(name="other")])
+    assert list(result[0]) == ["other"]
+
+
+def test_scorer_that_needs_sound_gets_the_clips_span_of_it(video):
+    hearing = Hearing(name="ear", needs=frozenset({"audio_16k"}))
+    silent = replace(clip(video, 0, 1), has_audio=False)
+    result = outcomes([Asked(clip(video, 1, 2.5), ("ear",)), Asked(silent, ("ear",))], [hearing])
+    assert result[0]["ear"]["heard_s"] == pytest.approx(1.5, abs=0.01)
+    assert result[1]["ear"]["heard_s"] == 0
+
+
+def test_crop_box_is_what_scorers_see(video):
+    boxed = replace(clip(video, 0, 1), crop=(8, 4, 40, 36), width_px=32, height_px=32)
+    seen = []
+
+    class Shape(MeanOfEvery):
+        def reduce(self, clip, frame, index):
+            seen.append(frame.shape)
+            return 0.0
+
+    outcomes([Asked(boxed, ("every",))], [Shape()])
+    assert set(seen) == {(32, 32, 3)}
+
+
+def test_span_without_frames_is_rejected_in_words(video):
+    result = outcomes([Asked(clip(video, 60.0, 61.0), ("every",))], [MeanOfEvery()])
+    assert result[0]["every"].code == "truncated"
+    assert "no frames between 60.000 s and 61.000 s" in result[0]["every"].detail
