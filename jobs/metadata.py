@@ -51,7 +51,7 @@ def behind(lake: Lake) -> int:
     seen = state["scores"] if state else -1
     if ledger.place.data_version("scores", seen) == seen:
         return 0
-    new = sorted(set(ledger.files("scores")) - set(ledger.open("scores", seen).file_uris() if seen >= 0 else []))
+    new = sorted(set(ledger.files("scores")) - set(ledger.files("scores", seen) if seen >= 0 else []))
     if not new:
         return 0
     with snapshot(ledger, INPUTS) as engine:
@@ -79,7 +79,7 @@ def _added_files(ledger: Ledger, state: dict | None, wanted: dict) -> dict[str, 
         if state[table] == wanted[table]:
             added[table] = []
             continue
-        before = set(ledger.open(table, state[table]).file_uris())
+        before = set(ledger.files(table, state[table]))
         after = set(ledger.files(table))
         if before - after:
             return None

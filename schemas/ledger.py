@@ -7,6 +7,7 @@ Tables are created here too, so that a lake is complete before the first writer 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 
@@ -102,9 +103,10 @@ class Ledger:
         """The whole table, or some of its columns; meant for small tables or few columns."""
         return self.open(table).to_pyarrow_table(columns=list(columns) if columns else None)
 
-    def files(self, table: str) -> list[str]:
-        """Addresses of the Parquet files of the newest snapshot."""
-        return self.open(table).file_uris()
+    def files(self, table: str, version: int | None = None) -> list[str]:
+        """Addresses of the Parquet files of a snapshot, the newest if not said; plain paths in a folder (delta-rs escapes spaces and umlauts)."""
+        addresses = self.open(table, version).file_uris()
+        return [unquote(address) for address in addresses] if self.place.is_local else addresses
 
     def setting(self, key: str) -> str | None:
         """Newest value of a setting, or None."""
