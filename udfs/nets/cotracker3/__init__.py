@@ -1,0 +1,1 @@
+"""CoTracker3, a network that follows points through a video; written from `cotracker3.md`, loads the official checkpoints."""
