@@ -1,0 +1,132 @@
+"""The command line as a user meets it: words, streams and exit statuses."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from jobs.arguments import Parser, verb_parser
+from jobs.cli import VERBS, run_verb
+from jobs.job import Job
+from jobs.summary import Summary, check_sum
+from schemas.errors import MissingError, VerificationError
+from schemas.lake import Lake
+from schemas.lease import lease
+from schemas.place import Place
+
+
+def talkvid(*words: str, **environment: str) -> subprocess.CompletedProcess:
+    """Run the console command."""
+    return subprocess.run([sys.executable, "-m", "jobs.cli", *words], capture_output=True, text=True, env=os.environ | environment, timeout=120)
+
+
+def job(**options) -> Job:
+    """A verb that needs no Spark and counts one input."""
+    settings = {
+        "arguments": lambda parser: parser.add_argument("--some-flag", type=int, default=1),
+        "configure": lambda args: args,
+        "run": lambda spark, lake, config: Summary("try", {"in": 1, "failed": 1}),
+        "needs_spark": lambda config: False,
+        "creates_lake": True,
+    }
+    return Job("try", "a try", **(settings | options))
+
+
+def test_no_words_lists_the_verbs_and_is_a_usage_error():
+    answer = talkvid()
+    assert answer.returncode == 2
+    assert all(verb in answer.stdout for verb in VERBS)
+
+
+def test_unknown_verb_is_one_line_and_exit_2():
+    answer = talkvid("frobnicate")
+    assert answer.returncode == 2
+    assert answer.stderr.count("\n") == 1
+    assert "frobnicate" in answer.stderr
+
+
+def test_unknown_flag_is_one_line_and_exit_2(tmp_path):
+    answer = talkvid("score", "--lake", str(tmp_path), "--nonsense")
+    assert answer.returncode == 2
+    assert answer.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("verb", ["segment", "score", "export", "report", "sql"])
+def test_missing_lake_is_one_sentence_and_exit_3(tmp_path, verb):
+    words = {"export": [str(tmp_path / "out")], "sql": ["SELECT 1"]}.get(verb, [])
+    answer = talkvid(verb, *words, "--lake", str(tmp_path / "none"))
+    assert answer.returncode == 3, answer.stderr
+    assert answer.stderr.count("\n") == 1
+    assert "talkvid ingest" in answer.stderr
+    assert answer.stdout == ""
+
+
+def test_help_of_every_verb_answers():
+    for verb in VERBS:
+        answer = talkvid(verb, "--help")
+        assert answer.returncode == 0, answer.stderr
+        assert "--lake" in answer.stdout
+
+
+def test_flags_take_dash_or_underscore():
+    assert verb_parser(job()).parse_args(["--some_flag", "3"]).some_flag == 3
+    assert verb_parser(job()).parse_args(["--some-flag=4"]).some_flag == 4
+    parser = Parser(prog="p")
+    parser.add_argument("--reference_image_path")
+    assert parser.parse_args(["--reference-image-path", "f"]).reference_image_path == "f"
+
+
+def test_last_line_of_stdout_is_the_summary(tmp_path, capsys):
+    assert run_verb(job(), ["--lake", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("try: in=1 failed=1 seconds=")
+
+
+def test_json_is_exactly_one_object(tmp_path, capsys):
+    assert run_verb(job(), ["--lake", str(tmp_path), "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (record["in"], record["failed"]) == (1, 1)
+    assert {"seconds", "fingerprint", "outputs"} <= record.keys()
+
+
+def test_more_failed_than_allowed_is_exit_6(tmp_path, capsys):
+    assert run_verb(job(), ["--lake", str(tmp_path), "--max-failed", "0"]) == 6
+    assert run_verb(job(), ["--lake", str(tmp_path), "--max-failed", "1"]) == 0
+
+
+def test_error_of_the_user_has_no_traceback(tmp_path, capsys):
+    def missing(spark, lake, config):
+        raise MissingError("there is no such thing; make it")
+
+    assert run_verb(job(run=missing), ["--lake", str(tmp_path)]) == 3
+    assert capsys.readouterr().err == "talkvid try: there is no such thing; make it\n"
+
+
+def test_unexpected_error_is_exit_1(tmp_path, capsys):
+    def broken(spark, lake, config):
+        raise RuntimeError("boom")
+
+    assert run_verb(job(run=broken), ["--lake", str(tmp_path)]) == 1
+
+
+def test_busy_lake_is_exit_5_and_says_who_holds_it(tmp_path, capsys):
+    with lease(Place.of(str(tmp_path)), "score"):
+        assert run_verb(job(), ["--lake", str(tmp_path)]) == 5
+    assert "score (pid" in capsys.readouterr().err
+    assert run_verb(job(), ["--lake", str(tmp_path)]) == 0
+
+
+def test_sum_that_does_not_add_up_is_a_verification_error():
+    check_sum("score", "pending", ("scored", "failed"), {"pending": 3, "scored": 2, "failed": 1})
+    with pytest.raises(VerificationError, match="pending=4 is not scored=2"):
+        check_sum("score", "pending", ("scored", "failed"), {"pending": 4, "scored": 2, "failed": 1})
+
+
+def test_every_table_is_made_with_comments_and_without_deletion_vectors(tmp_path):
+    lake = Lake.at(str(tmp_path / "a lake"))
+    lake.ledger.create()
+    scores = lake.ledger.open("scores")
+    assert scores.metadata().configuration["delta.checkpointInterval"] == "100"
+    assert scores.metadata().configuration["delta.enableDeletionVectors"] == "false"
+    assert "history of measurements" in scores.metadata().description.lower()
