@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.codes import Rejected
-from udfs.ffmpeg import Finished, Killed, Process, ffmpeg_arguments, source
-from udfs.probe import DEFAULT_LIMITS, Header, Limits, explain, read_header, timeline
+from udfs.ffmpeg import Killed, Process, explain, ffmpeg_arguments, source
+from udfs.header import Header, read_header
+from udfs.limits import DEFAULT_LIMITS, Limits
+from udfs.timeline import timeline
 
 SAMPLE_RATE_HZ = 16_000
 
@@ -67,4 +69,4 @@ def _fill(samples: NDArray[np.float32], arguments: list[str], limit_s: float) ->
             return
         status = process.finish()
         if count == 0 and status != 0:
-            raise explain(Finished(b"", tuple(process.log), status))
+            raise explain(process.finished(status))

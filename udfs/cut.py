@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from schemas.codes import Rejected
 from udfs.audio import aligned, audio_input
 from udfs.decode import LOST_SHARE, TOLERANCE_S, Box, count_start, seek_options, select_expression, span, windows, within
-from udfs.ffmpeg import ffmpeg_arguments, run, source
-from udfs.probe import DEFAULT_LIMITS, VIDEO, Limits, Timeline, explain, read_header, timeline
+from udfs.ffmpeg import explain, ffmpeg_arguments, run, source
+from udfs.header import VIDEO, read_header
+from udfs.limits import DEFAULT_LIMITS, Limits
+from udfs.timeline import Timeline, timeline
 
 ENCODER_THREADS = 1
 """x264's result depends on their number, so it is fixed; clips are cut side by side instead."""

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.codes import Rejected
-from udfs.ffmpeg import Finished, Killed, Process, ffmpeg_arguments, source
-from udfs.probe import DEFAULT_LIMITS, VIDEO, Limits, Timeline, explain, timeline, typical_gap_s
+from udfs.ffmpeg import Killed, Process, explain, ffmpeg_arguments, source
+from udfs.header import VIDEO
+from udfs.limits import DEFAULT_LIMITS, Limits
+from udfs.showinfo import ShowinfoReader
+from udfs.timeline import Timeline, timeline, typical_gap_s
 
 Box = tuple[int, int, int, int]
 """left, top, right, bottom in pixels of the upright picture; right and bottom exclusive."""
@@ -147,8 +149,7 @@ class _Decoder:
     def __init__(self, path: str | Path, line: Timeline, input_options: dict[str, Any], size: tuple[int, int], pixel_format: str) -> None:
         self._path, self._line, self._input_options = path, line, input_options
         self._size, self._pixel_format = size, pixel_format
-        self._stamps_s: list[float] = []
-        self._tick_s = Fraction(0)
+        self._shown = ShowinfoReader()
 
     def _filters(self, video: Any) -> Any:
         raise NotImplementedError
@@ -165,16 +166,7 @@ class _Decoder:
         output = shown.output("pipe:1", format="rawvideo", fps_mode="passthrough")
         count_start()
         arguments = ffmpeg_arguments(output, log_level="info")
-        self._process = Process("ffmpeg", arguments, limit_s=limits.decode_timeout_s(span_s), log_reader=self._read_log)
-
-    def _read_log(self, text: str) -> None:
-        if "showinfo" not in text:
-            return
-        if "config in time_base:" in text:
-            self._tick_s = Fraction(text.partition("time_base:")[2].partition(",")[0].strip())
-        elif " pts:" in text:
-            stamp = text.partition(" pts:")[2].split()[0]
-            self._stamps_s.append(float(int(stamp) * self._tick_s) - self._line.origin_s if stamp != "NOPTS" else float("nan"))
+        self._process = Process("ffmpeg", arguments, limit_s=limits.decode_timeout_s(span_s), log_reader=self._shown)
 
     def _each(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
         channels = CHANNELS[self._pixel_format]
@@ -184,11 +176,13 @@ class _Decoder:
             frame = np.empty(shape, np.uint8)
             if self._process.read_into(memoryview(frame).cast("B")) < frame.nbytes:
                 break
-            yield self._stamps_s[count], frame
+            tick = self._shown.ticks[count]
             count += 1
+            if tick is not None:
+                yield float(tick * self._shown.tick_s) - self._line.origin_s, frame
         status = self._process.finish()
         if count == 0 and status != 0:
-            raise explain(Finished(b"", tuple(self._process.log), status))
+            raise explain(self._process.finished(status))
 
 
 class _SmallFrames(_Decoder):
@@ -199,7 +193,7 @@ class _SmallFrames(_Decoder):
         self._start(limits, threads, line.duration_s)
 
     def _filters(self, video: Any) -> Any:
-        return video.filter("scale", *self._size, flags="fast_bilinear")
+        return video.filter("scale", *self._size, flags="area")
 
     def __iter__(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
         return self._each()

@@ -96,7 +96,22 @@ def _run_once(program: str, arguments: Sequence[str], limit_s: float, max_output
     with Process(program, arguments, limit_s=limit_s) as process:
         output = process.read_all(max_output_bytes)
         status = process.finish()
-        return Finished(output, tuple(process.log), status)
+        return process.finished(status, output)
+
+
+def explain(finished: Finished) -> Rejected:
+    """The rejection that a failed run of ffmpeg or ffprobe means, told by what it logged."""
+    said = "\n".join(finished.log)
+    if "max pixel count" in said or "Picture size" in said:
+        return Rejected("too_large", "it claims a picture of more pixels than the cap allows")
+    if "moov atom not found" in said:
+        return Rejected("truncated", "the file ends before its index (the moov box)")
+    if "No such file or directory" in said:
+        return Rejected("vanished", "the file is not there any more")
+    if "Invalid data found when processing input" in said and "Error opening input" in said or "EBML header parsing failed" in said:
+        return Rejected("not_media", "it begins like a video but holds nothing that can be read")
+    last = next((line for line in reversed(finished.log) if "[error]" in line or "[fatal]" in line), f"exit status {finished.status}")
+    return Rejected("decode_error", f"it could not be read: {last.rpartition('] ')[2].strip()[:200]}")
 
 
 class Process:
@@ -170,6 +185,10 @@ class Process:
         if status < 0 and not self._killed:
             raise Killed(self.program, -status)
         return status
+
+    def finished(self, status: int, output: bytes = b"") -> Finished:
+        """What it left, for `explain`."""
+        return Finished(output, tuple(self.log), status)
 
     def kill(self) -> None:
         """End the process and its whole group now; nothing happens when it has ended."""

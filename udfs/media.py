@@ -6,9 +6,11 @@ Only `udfs.ffmpeg` starts ffmpeg and ffprobe. All times are seconds from the fil
 from udfs.audio import SAMPLE_RATE_HZ, audio_16k
 from udfs.cut import CutResult, cut, join, still
 from udfs.decode import Box, decoder_starts, frames, reset_decoder_starts, small_frames, span
-from udfs.probe import Limits, Probe, frame_times, probe
+from udfs.limits import Limits
+from udfs.probe import Probe, probe
 from udfs.sniff import sniff
 from udfs.staging import local_path, staged
+from udfs.timeline import frame_times
 
 __all__ = [
     "SAMPLE_RATE_HZ",

@@ -1,0 +1,127 @@
+"""When each frame of a video is shown: read from packets, without decoding wherever the packets say it."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.codes import Rejected
+from udfs.ffmpeg import Process, explain, ffmpeg_arguments, ffprobe_arguments, run, source
+from udfs.header import VIDEO, Header, identity, read_header
+from udfs.limits import DEFAULT_LIMITS, Limits
+from udfs.showinfo import ShowinfoReader
+
+PACKET_LINE_BYTES = 96
+"""More than a line of ffprobe's packet list takes."""
+
+SLOWEST_READ_BYTES_PER_S = 10_000_000
+"""Reading all packets may take this long beyond the probe's own time limit."""
+
+LONGEST_LAST_FRAME_S = 5.0
+
+INVISIBLE_PACKETS = frozenset({"vp8"})
+"""Codecs that store pictures which are never shown as packets of their own."""
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Frames of the first video stream: `times_s` (ascending, 0 = first shown frame), the file's own time of that zero, and key frames' times."""
+
+    times_s: NDArray[np.float64]
+    origin_s: float
+    key_times_s: NDArray[np.float64]
+    header: Header
+
+    @property
+    def duration_s(self) -> float:
+        """End of the last frame: as mp4 says it where that can be, else one usual frame after the last began."""
+        last_s, said_s = float(self.times_s[-1]), self.header.duration_s or 0.0 if self.header.demuxer == "mov" else 0.0
+        return said_s if last_s < said_s < last_s + LONGEST_LAST_FRAME_S else last_s + typical_gap_s(self.times_s)
+
+
+def frame_times(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> NDArray[np.float64]:
+    """When each video frame is shown, in seconds from the first, ascending: read from packets, so exact for variable frame rates.
+
+    Read-only; the same array is given again while the file does not change. Raises `Rejected` as `probe` does.
+    """
+    return timeline(path, limits).times_s
+
+
+def timeline(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Timeline:
+    """Frame times with what a decoder needs beside them; remembered for the last few files."""
+    return _timeline(*identity(path), limits)
+
+
+def typical_gap_s(times_s: NDArray[np.float64]) -> float:
+    """Seconds a frame usually stays: the median distance of frames, 1/25 for a single one."""
+    return float(np.median(np.diff(times_s))) if len(times_s) > 1 else 0.04
+
+
+@lru_cache(maxsize=4)
+def _timeline(path: str, size: int, changed_ns: int, limits: Limits) -> Timeline:
+    header = read_header(path, limits)
+    if header.video_codec is None:
+        raise Rejected("no_video", "the file has no video stream")
+    shown = None if _packets_mislead(header) else _by_packets(path, header, limits)
+    if shown is None:
+        shown = _by_decoding(path, header, limits)
+    if not shown:
+        raise Rejected("no_video", "the video stream holds no frame")
+    if len(shown) > limits.max_frames:
+        raise Rejected("too_large", f"it has {len(shown)} frames, more than {limits.max_frames}")
+    ticks = np.array(sorted(shown), dtype=np.int64)
+    keys = np.array(sorted(tick for tick, is_key in shown.items() if is_key), dtype=np.int64)
+    tick_s = header.time_base
+    if (ticks[-1] - ticks[0]) * tick_s > limits.max_duration_s:
+        raise Rejected("too_large", f"it lasts {float((ticks[-1] - ticks[0]) * tick_s):.0f} s, more than {limits.max_duration_s:g} s")
+    times_s, key_times_s = (_seconds(values - ticks[0], tick_s) for values in (ticks, keys))
+    return Timeline(times_s, float(int(ticks[0]) * tick_s), key_times_s, header)
+
+
+def _packets_mislead(header: Header) -> bool:
+    """Whether packets and shown frames may differ in number: hidden pictures, or fields stored apart."""
+    return header.video_codec in INVISIBLE_PACKETS or header.interlaced and header.demuxer in ("mpegts", "mpeg")
+
+
+def _by_packets(path: str, header: Header, limits: Limits) -> dict[int, bool] | None:
+    """Time stamp -> is a key frame, of every packet that is shown (`D` marks those that an edit list discards).
+
+    None when packets lack the time at which they are shown and it differs from the time at which they are decoded.
+    """
+    show = ["-select_streams", VIDEO, "-show_entries", "packet=pts,dts,flags", "-of", "csv=p=0"]
+    arguments = ffprobe_arguments(path, header.demuxer, max_pixels=limits.max_pixels, show=show)
+    limit_s = limits.probe_timeout_s + header.bytes / SLOWEST_READ_BYTES_PER_S
+    finished = run("ffprobe", arguments, limit_s=limit_s, max_output_bytes=limits.max_frames * PACKET_LINE_BYTES)
+    shown: dict[int, bool] = {}
+    for line in finished.output.splitlines():
+        pts, dts, flags, *_ = (*line.split(b","), b"", b"", b"")
+        if not pts or b"D" in flags:
+            continue
+        if pts == b"N/A" and (header.reordered or dts == b"N/A"):
+            return None
+        shown[int(dts if pts == b"N/A" else pts)] = b"K" in flags
+    if not shown and finished.status != 0:
+        raise explain(finished)
+    return shown
+
+
+def _by_decoding(path: str, header: Header, limits: Limits) -> dict[int, bool]:
+    """As `_by_packets`, of the frames that a decoder gives."""
+    media = source(path, header.demuxer, threads=1, max_pixels=limits.max_pixels, copyts=None)
+    output = media[VIDEO].filter("showinfo", checksum=0).output("pipe:1", format="null", fps_mode="passthrough")
+    reader = ShowinfoReader()
+    limit_s = limits.decode_timeout_s(header.duration_s or limits.max_duration_s)
+    with Process("ffmpeg", ffmpeg_arguments(output, log_level="info"), limit_s=limit_s, log_reader=reader) as process:
+        status = process.finish()
+        if not reader.ticks and status != 0:
+            raise explain(process.finished(status))
+    return {tick: is_key for tick, is_key in zip(reader.ticks, reader.keys, strict=True) if tick is not None}
+
+
+def _seconds(ticks: NDArray[np.int64], tick_s: Fraction) -> NDArray[np.float64]:
+    seconds = ticks * float(tick_s.numerator) / float(tick_s.denominator)
+    seconds.setflags(write=False)
+    return seconds
