@@ -62,6 +62,8 @@ def run_verb(job: Job, words: list[str]) -> int:
             if job.takes_lease(config) and job.creates_lake:
                 lake.ledger.create()
             summary = execute(job, lake, config, sessions)
+        if summary.results and not args.json:
+            print(summary.results)
         if job.prints_summary:
             print(summary.json() if args.json else summary.line(), flush=True)
         if args.max_failed is not None and summary.counts.get("failed", 0) > args.max_failed:

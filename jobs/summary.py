@@ -10,8 +10,8 @@ from schemas.errors import VerificationError
 class Summary:
     """Outcome of one run of a verb.
 
-    `counts` holds the words of law 6 in their order, `in` first; `notes` are sentences for the user; `extra` goes into
-    `--json` as it is (for example `skipped_scorers`).
+    `counts` holds the words of law 6 in their order, `in` first; `results` is what stdout shows before the last line;
+    `notes` are sentences for the user; `extra` goes into `--json` as it is (for example `skipped_scorers`).
     """
 
     verb: str
@@ -19,6 +19,7 @@ class Summary:
     seconds: float = 0.0
     fingerprint: str = ""
     outputs: list[str] = field(default_factory=list)
+    results: str = ""
     notes: list[str] = field(default_factory=list)
     extra: dict[str, object] = field(default_factory=dict)
     complete: bool = True

@@ -72,8 +72,9 @@ class Ledger:
 
         write_deltalake(self.open(table), _conformed(rows, TABLES[table].schema), mode="overwrite", predicate=predicate)
 
-    def overwrite(self, table: str, rows: pa.RecordBatchReader) -> int:
-        """Put `rows` in the place of the whole table, in one commit, without holding them all; returns their number."""
+    def overwrite(self, table: str, rows: pa.RecordBatchReader, predicate: str | None = None) -> int:
+        """Put `rows` in the place of the whole table, or of those that meet `predicate` (SQL), in one commit, without holding
+        them all; returns their number."""
         from deltalake import write_deltalake
 
         schema, counted = TABLES[table].schema, [0]
@@ -83,7 +84,7 @@ class Ledger:
                 counted[0] += batch.num_rows
                 yield from _conformed(pa.Table.from_batches([batch]), schema).to_batches()
 
-        write_deltalake(self.open(table), pa.RecordBatchReader.from_batches(schema, conformed()), mode="overwrite")
+        write_deltalake(self.open(table), pa.RecordBatchReader.from_batches(schema, conformed()), mode="overwrite", predicate=predicate)
         return counted[0]
 
     def merge(self, table: str, rows: pa.Table) -> None:
