@@ -1,0 +1,1 @@
+"""Finding and describing faces: one interface, two back ends."""

@@ -1,0 +1,58 @@
+"""Which scorers there are, which of them can run here, and what fingerprint each has. To add a scorer, add a line to `SCORERS`."""
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+from schemas.errors import MissingError, UsageError
+from udfs import weights
+from udfs.fingerprint import fingerprint
+from udfs.scorer import Scorer
+
+SCORERS: dict[str, str] = {
+    "technical": "udfs.technical:Technical",
+    "flow": "udfs.flow:Flow",
+    "head": "udfs.head:Head",
+}
+"""Name (its struct in `schemas.scores.STORED`) to `module:class`; cheap ones first."""
+
+_DEFAULTS: Mapping[str, Any] = MappingProxyType({})
+
+
+def build(names: Sequence[str], configs: Mapping[str, Any] = _DEFAULTS) -> list[Scorer]:
+    """The scorers called `names`, each with its configuration of `configs` or its default; not yet set up.
+
+    Raises `UsageError` for a name that is no scorer, and `MissingError`, the sentence of the first missing file, when weights
+    are not there (DESIGN.md, "Weights": when the job is built).
+    """
+    scorers = [_made(name, configs) for name in dict.fromkeys(names)]
+    for scorer in scorers:
+        sentence = _lacks(scorer)
+        if sentence:
+            raise MissingError(f"scorer {scorer.name}: {sentence}")
+    return scorers
+
+
+def available_scorers(configs: Mapping[str, Any] = _DEFAULTS) -> tuple[list[str], dict[str, str]]:
+    """Names of the scorers whose weights are there, and for each of the others the sentence that says what it lacks."""
+    lacking = {name: _lacks(_made(name, configs)) for name in SCORERS}
+    return [name for name, sentence in lacking.items() if not sentence], {name: sentence for name, sentence in lacking.items() if sentence}
+
+
+def scorer_fingerprint(scorer: Scorer) -> str:
+    """What made its rows: version, parameters and the bytes of its weights (law 5)."""
+    return fingerprint(scorer.name, scorer.version, scorer.config, {name: weights.sha256(name) for name in scorer.weights})
+
+
+def _made(name: str, configs: Mapping[str, Any]) -> Scorer:
+    if name not in SCORERS:
+        raise UsageError(f"there is no scorer called {name!r}; there are {', '.join(SCORERS)}")
+    module, _, class_name = SCORERS[name].partition(":")
+    kind = getattr(import_module(module), class_name)
+    return kind(configs[name]) if name in configs else kind()
+
+
+def _lacks(scorer: Scorer) -> str:
+    missing = [name for name in scorer.weights if not weights.available(name)]
+    return weights.missing_sentence(weights.entry(missing[0])) if missing else ""

