@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from udfs.registry import available_scorers, build, scorer_fingerprint
 
 from jobs import metadata
 from jobs.batches import in_batches
@@ -21,7 +20,9 @@ from schemas.lake import Lake
 from schemas.ledger import now
 from schemas.scores import STORED
 from udfs.device import resolve
+from udfs.registry import available_scorers, build
 from udfs.score_worker import ROWS, ScoringPlan, died, score_items
+from udfs.scorer import Scorer
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -66,23 +67,24 @@ def _commit_every(text: str) -> tuple[float, int | None]:
     return (float(number), None) if text.endswith("s") else (float("inf"), int(number))
 
 
-def wanted_fingerprints(config: ScoreConfig) -> tuple[dict[str, str], dict[str, str]]:
-    """Fingerprint by scorer that shall run, and the reason by scorer that is skipped for want of weights.
+def wanted_scorers(config: ScoreConfig) -> tuple[list[Scorer], dict[str, str]]:
+    """The scorers that shall run, and the reason by name of each that is skipped for want of weights.
 
     Raises `MissingError` when a scorer that was named has no weights.
     """
     if config.scorers:
-        return {scorer.name: scorer_fingerprint(scorer) for scorer in build(list(config.scorers), {})}, {}
+        return build(config.scorers), {}
     names, skipped = available_scorers()
-    return {scorer.name: scorer_fingerprint(scorer) for scorer in build(names, {})}, skipped
+    return build(names), skipped
 
 
 def idle(lake: Lake, config: ScoreConfig) -> Summary | None:
     """A summary when every clip has its wanted scores, by the last complete run."""
     if config.retry_failed:
         return None
-    fingerprints, skipped = wanted_fingerprints(config)
-    summary = idle_summary(lake, "score", config, {"in": 0, "pending": 0, "scored": 0, "failed": 0}, fingerprints=fingerprints)
+    scorers, skipped = wanted_scorers(config)
+    nothing = {"in": 0, "pending": 0, "scored": 0, "failed": 0}
+    summary = idle_summary(lake, "score", config, nothing, fingerprints=dict(ScoringPlan.of(scorers).fingerprints))
     if summary is not None:
         summary.extra["skipped_scorers"] = skipped
     return summary
@@ -91,7 +93,9 @@ def idle(lake: Lake, config: ScoreConfig) -> Summary | None:
 def run(spark: "SparkSession | None", lake: Lake, config: ScoreConfig) -> Summary:
     """read pending clips → score → append scores and failures."""
     started, run_id = now(), new_run_id("score")
-    fingerprints, skipped = wanted_fingerprints(config)
+    scorers, skipped = wanted_scorers(config)
+    plan = ScoringPlan.of(scorers, resolve(config.device))
+    fingerprints = dict(plan.fingerprints)
     for name, reason in skipped.items():
         print(f"score: {name} is left out: {reason}", file=sys.stderr)
     metadata.refresh(lake)
@@ -99,7 +103,6 @@ def run(spark: "SparkSession | None", lake: Lake, config: ScoreConfig) -> Summar
     counts = {"in": len(clips), "pending": len(clips), "scored": 0, "failed": 0}
     if clips:
         assert spark is not None
-        plan = ScoringPlan(tuple(fingerprints.items()), resolve(config.device))
         attempts = {(clip["clip_id"], f"score:{name}"): count for clip in clips for name, count in zip(clip["scorers"], clip["attempts"])}
         for rows in _scored(spark, clips, plan, config):
             _commit(lake, rows, run_id, attempts, counts)

@@ -1,6 +1,6 @@
 """Scoring as a worker of `jobs.batches`: rows of references in, rows of scores and failures out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -10,6 +10,7 @@ import pyarrow as pa
 from schemas.codes import Rejected
 from schemas.scores import STORED, struct_of
 from udfs.device import claim
+from udfs.registry import scorer_fingerprint
 from udfs.scorer import Clip, Device, Scorer
 from udfs.scoring import Asked, Outcomes, score_clips, set_up
 
@@ -20,18 +21,24 @@ ROWS = pa.schema([("clip_id", pa.string()), *[(name, struct_of(name)) for name i
 
 @dataclass(frozen=True)
 class ScoringPlan:
-    """What the workers of one run do. `fingerprints` are (scorer, fingerprint) pairs; `device` is `cpu` or `cuda`."""
+    """What the workers of one run do. `fingerprints` and `configs` are pairs with a scorer's name; `device` is `cpu` or `cuda`."""
 
     fingerprints: tuple[tuple[str, str], ...]
+    configs: tuple[tuple[str, Any], ...] = ()
     device: str = "cpu"
     threads: int = 1
+
+    @classmethod
+    def of(cls, scorers: Sequence[Scorer], device: str = "cpu") -> "ScoringPlan":
+        """The plan that runs these scorers, configured as they are here, wherever the worker is."""
+        return cls(tuple((s.name, scorer_fingerprint(s)) for s in scorers), tuple((s.name, s.config) for s in scorers), device)
 
 
 @lru_cache(maxsize=1)
 def _loaded(plan: ScoringPlan) -> tuple[list[Scorer], Device]:
     """Scorers with their networks, once per process."""
     device = claim(plan.device, plan.threads)
-    return set_up([name for name, _ in plan.fingerprints], device), device
+    return set_up([name for name, _ in plan.fingerprints], device, dict(plan.configs)), device
 
 
 def score_items(plan: ScoringPlan, items: list[dict[str, Any]]) -> Iterator[tuple[int, list[dict]]]:

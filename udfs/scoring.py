@@ -7,7 +7,7 @@ import sys
 import threading
 import traceback
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -140,7 +140,7 @@ def _reduced(clip: Clip, scorers: Sequence[Scorer], video: _Video, locks: dict[s
     first, after = media.span(video.times_s, clip.start_s, clip.end_s)
     if first >= after:
         raise Rejected("truncated", f"the video has no frames between {clip.start_s:.3f} s and {clip.end_s:.3f} s")
-    times_s = video.times_s[first:after] - clip.start_s
+    times_s = (video.times_s[first:after] - clip.start_s).tolist()
     views: Views = {scorer.name: Reduced(clip) for scorer in scorers}
     wanted: dict[str, set[int]] = {}
     for scorer in scorers:
@@ -160,7 +160,7 @@ def _reduced(clip: Clip, scorers: Sequence[Scorer], video: _Video, locks: dict[s
                     views[scorer.name] = kept
                 else:
                     view.indices.append(index)
-                    view.times_s.append(float(times_s[index]))
+                    view.times_s.append(times_s[index])
                     view.frames.append(kept)
     _add_audio(clip, scorers, video, views)
     return views
@@ -217,11 +217,11 @@ def _guarded(scorer: Scorer, call: Callable[[], Any]) -> Any:
         return Rejected("internal", f"{scorer.name}: {type(error).__name__}: {error}")
 
 
-def set_up(names: Sequence[str], device: Device) -> list[Scorer]:
+def set_up(names: Sequence[str], device: Device, configs: Mapping[str, Any] | None = None) -> list[Scorer]:
     """The named scorers, their networks loaded. Raises `MissingError` when weights are missing."""
     from udfs.registry import build
 
-    scorers = build(list(names), {})
+    scorers = build(names, configs or {})
     for scorer in scorers:
         scorer.setup(device)
     return scorers

@@ -1,0 +1,1 @@
+"""Speed and memory, as programs that print a table: `python -m benchmarks.<name>`."""

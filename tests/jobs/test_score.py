@@ -1,0 +1,152 @@
+"""`talkvid score` on a real lake with real footage: complete, resumable, not to be killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmarks.clips import lake_of_clips
+from jobs import metadata
+from jobs.cli import Sessions, execute
+from jobs.score import JOB, ScoreConfig, configure, run
+from schemas.errors import UsageError
+from schemas.lake import Lake
+from tests.footage import moving_square
+
+CONFIG = ScoreConfig(scorers=("technical", "flow"), device="cpu", quiet=True)
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory) -> list[Path]:
+    """Three videos with names that shells would choke on."""
+    folder = tmp_path_factory.mktemp("videos")
+    return [moving_square(folder / name, seconds=3, size="320x240") for name in ("a b.mp4", "ü'; rm.mp4", "-dash.mp4")]
+
+
+def lake_at(root: Path, videos: list[Path], clips: int = 9) -> Lake:
+    """A segmented lake, nothing scored."""
+    lake = lake_of_clips(root, videos, clips=clips, clip_s=1.0)
+    metadata.refresh(lake)
+    return lake
+
+
+def measured(lake: Lake) -> dict[str, dict]:
+    """What `clip_metadata` shows, without the time of scoring."""
+    rows = lake.ledger.read("clip_metadata").to_pylist()
+    return {row["clip_id"]: {name: value for name, value in row.items() if name != "scored_at"} for row in rows}
+
+
+def scored_once(lake: Lake) -> bool:
+    """True when no clip has two rows with the same scorer's fingerprint."""
+    seen = [(row["clip_id"], name, row[name]["fingerprint"]) for row in lake.ledger.read("scores").to_pylist() for name in CONFIG.scorers if row[name]]
+    return len(seen) == len(set(seen))
+
+
+def test_all_clips_are_scored_once_and_a_second_run_starts_nothing(spark, videos, tmp_path):
+    lake = lake_at(tmp_path / "lake", videos)
+    summary = run(spark, lake, CONFIG)
+    assert summary.counts == {"in": 9, "pending": 9, "scored": 9, "failed": 0}
+    assert all(row["technical"]["sharpness"] > 0 and row["flow"] is not None for row in measured(lake).values())
+    version = lake.place.version("scores")
+    again = execute(JOB, lake, CONFIG, Sessions("spark://nowhere:1", {}))
+    assert again.counts == {"in": 0, "pending": 0, "scored": 0, "failed": 0}
+    assert lake.place.version("scores") == version
+
+
+def test_numbers_do_not_depend_on_batches(spark, videos, tmp_path):
+    one, many = lake_at(tmp_path / "one", videos), lake_at(tmp_path / "many", videos)
+    run(spark, one, CONFIG)
+    run(spark, many, ScoreConfig(scorers=CONFIG.scorers, commit_every_s=float("inf"), commit_every_items=2, device="cpu", quiet=True))
+    assert measured(one) == measured(many)
+    assert len(many.ledger.files("scores")) == 5
+
+
+def test_adding_a_scorer_scores_only_what_is_missing(spark, videos, tmp_path):
+    lake = lake_at(tmp_path / "lake", videos)
+    run(spark, lake, ScoreConfig(scorers=("technical",), device="cpu", quiet=True))
+    assert run(spark, lake, CONFIG).counts["pending"] == 9
+    assert scored_once(lake)
+    assert all(row["technical"] and row["flow"] for row in measured(lake).values())
+
+
+def test_vanished_video_is_a_failure_row_until_it_is_retried(spark, videos, tmp_path):
+    moved = tmp_path / "moved.mp4"
+    original = moving_square(tmp_path / "comes and goes.mp4", seconds=2, size="320x240")
+    lake = lake_at(tmp_path / "lake", [videos[0], original], clips=5)
+    original.rename(moved)
+    assert run(spark, lake, CONFIG).counts == {"in": 5, "pending": 5, "scored": 3, "failed": 2}
+    failures = lake.ledger.read("failures").to_pylist()
+    assert {(row["stage"], row["code"], row["attempt"]) for row in failures} == {("score:technical", "vanished", 1), ("score:flow", "vanished", 1)}
+    assert all(row["detail"].endswith(tuple("abcdefghijklmnopqrstuvwxyz")) and row["retryable"] for row in failures)
+    assert run(spark, lake, CONFIG).counts["pending"] == 0
+    moved.rename(original)
+    retry = ScoreConfig(scorers=CONFIG.scorers, retry_failed=True, device="cpu", quiet=True)
+    assert run(spark, lake, retry).counts == {"in": 2, "pending": 2, "scored": 2, "failed": 0}
+
+
+def test_limit_leaves_the_rest_for_the_next_run(spark, videos, tmp_path):
+    lake = lake_at(tmp_path / "lake", videos)
+    assert run(spark, lake, ScoreConfig(scorers=CONFIG.scorers, limit=4, device="cpu", quiet=True)).counts["scored"] == 4
+    assert run(spark, lake, CONFIG).counts["scored"] == 5
+
+
+def _kill_when_seen(name: str, parent: int, killed: list[int], ended: threading.Event) -> None:
+    """Kill the first process below `parent` whose command line has `name`, once."""
+    while not killed and not ended.is_set():
+        for process in psutil.Process(parent).children(recursive=True):
+            try:
+                if any(name in word for word in process.cmdline()) and (name != "pyspark.daemon" or process.parent().cmdline() == process.cmdline()):
+                    os.kill(process.pid, signal.SIGKILL)
+                    killed.append(process.pid)
+                    break
+            except (psutil.NoSuchProcess, ProcessLookupError):
+                continue
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("victim", ["pyspark.daemon", "rawvideo"])
+def test_killed_worker_or_decoder_costs_only_a_retry(spark, videos, tmp_path, victim):
+    undisturbed, disturbed = lake_at(tmp_path / "undisturbed", videos), lake_at(tmp_path / "disturbed", videos)
+    run(spark, undisturbed, CONFIG)
+    killed: list[int] = []
+    ended = threading.Event()
+    killer = threading.Thread(target=_kill_when_seen, args=(victim, os.getpid(), killed, ended))
+    killer.start()
+    summary = run(spark, disturbed, CONFIG)
+    ended.set()
+    killer.join()
+    assert killed, "nothing was there to kill"
+    assert summary.counts == {"in": 9, "pending": 9, "scored": 9, "failed": 0}
+    assert measured(disturbed) == measured(undisturbed)
+    assert scored_once(disturbed)
+
+
+def test_driver_killed_in_the_middle_loses_and_doubles_nothing(spark, videos, tmp_path):
+    undisturbed, disturbed = lake_at(tmp_path / "undisturbed", videos), lake_at(tmp_path / "disturbed", videos)
+    run(spark, undisturbed, CONFIG)
+    words = ["score", "--lake", disturbed.place.root, "--scorers", "technical,flow", "--commit-every", "2", "--device", "cpu", "--master", "local[2,4]"]
+    driver = subprocess.Popen([sys.executable, "-m", "jobs.cli", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while disturbed.place.version("scores") < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    driver.kill()
+    driver.wait()
+    done = disturbed.ledger.read("scores").num_rows
+    assert 0 < done < 9
+    assert run(spark, disturbed, CONFIG).counts["scored"] == 9 - done
+    assert measured(disturbed) == measured(undisturbed)
+    assert scored_once(disturbed)
+
+
+@pytest.mark.parametrize("text", ["", "0s", "soon", "-5"])
+def test_commit_every_that_means_nothing_is_a_usage_error(text):
+    from jobs.arguments import verb_parser
+
+    with pytest.raises(UsageError, match="--commit-every"):
+        configure(verb_parser(JOB).parse_args([f"--commit-every={text}"]))
