@@ -93,8 +93,7 @@ def _taken(word: str, weight: Weight) -> Summary:
 
 def _table(chosen: tuple[Weight, ...], there: set[str]) -> str:
     rows = [
-        (weight.name, "there" if weight.name in there else "missing", weight.licence, _mib(weight.bytes), weight.gives, _origin(weight))
-        for weight in chosen
+        (weight.name, "there" if weight.name in there else "missing", weight.licence, _mib(weight.bytes), weight.gives, _origin(weight)) for weight in chosen
     ]
     return text_table.table(("name", "state", "licence", "MiB", "gives", "from"), rows, (False, False, False, True, False, False))
 

@@ -89,9 +89,7 @@ class Head:
         counts = [sighting.faces for sighting in sightings]
         single = [sighting for _, sighting in alone]
         return {
-            **measures.head_values(
-                [sighting.face for sighting in single], [sighting.pose for sighting in single], clip.clip.width_px, clip.clip.height_px
-            ),
+            **measures.head_values([sighting.face for sighting in single], [sighting.pose for sighting in single], clip.clip.width_px, clip.clip.height_px),
             "face_consistency": measures.face_consistency(counts),
             "faces_max": max(counts, default=None),
             "backend": self._backend.name,

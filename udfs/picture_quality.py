@@ -15,6 +15,7 @@ _STEP_FLOOR = 0.1
 _DARK_AT_MOST = 24
 _BORDER_LIT_AT_MOST = 0.005
 _PICTURE_LIT_AT_LEAST = 0.25
+_EDGE_OF_MEDIAN_AT_LEAST = 0.5
 _NOISE_MASK = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
 
@@ -78,8 +79,9 @@ def lit_shares(picture: Luma) -> tuple[Shares, Shares]:
 def letterbox(rows: Shares, columns: Shares) -> float:
     """Share of the picture that is a dark border, 0..1, from the lit shares of rows and columns (their maximum over frames).
 
-    A border is dark up to 0.5 % of each line and ends abruptly: within two lines a quarter of the line is lit. So a
-    speaker before a black wall has none. A picture without light is all border.
+    A border is dark up to 0.5 % of each line and ends abruptly: of the next three lines one is lit over at least a quarter of
+    its length, and at least half as much as the lit lines' median. So a speaker before a black wall has none. A picture
+    without light is all border.
     """
     if not (rows > _BORDER_LIT_AT_MOST).any():
         return 1.0
@@ -90,5 +92,7 @@ def letterbox(rows: Shares, columns: Shares) -> float:
 
 
 def _border(shares: Shares) -> int:
-    dark = int(np.argmax(shares > _BORDER_LIT_AT_MOST))
-    return dark if shares[dark : dark + 3].max() >= _PICTURE_LIT_AT_LEAST else 0
+    lit = shares > _BORDER_LIT_AT_MOST
+    dark = int(np.argmax(lit))
+    needed = max(_PICTURE_LIT_AT_LEAST, _EDGE_OF_MEDIAN_AT_LEAST * float(np.median(shares[lit]))) if lit.any() else 0.0
+    return dark if shares[dark : dark + 3].max() >= needed else 0
