@@ -79,12 +79,16 @@ class Flow:
         return [self._one(clip) for clip in clips]
 
     def _groups(self, clip: Clip, pts: Sequence[float]) -> list[list[int]]:
-        """Each group's frames, ascending, without doubles."""
+        """Of each group the frames, ascending: one near its centre, and those `gap_s` before and after, or the neighbours if these are farther."""
         if not pts:
             return []
-        gap = self.config.gap_s
-        centres = middles(clip.end_s - clip.start_s, self.config.groups_per_s, self.config.groups_max)
-        return [sorted({nearest(pts, centre + shift) for shift in (-gap, 0.0, gap)}) for centre in centres]
+        groups = []
+        for centre_s in middles(clip.end_s - clip.start_s, self.config.groups_per_s, self.config.groups_max):
+            centre = nearest(pts, centre_s)
+            before = min(centre - 1, nearest(pts, pts[centre] - self.config.gap_s))
+            after = max(centre + 1, nearest(pts, pts[centre] + self.config.gap_s))
+            groups.append([index for index in (before, centre, after) if 0 <= index < len(pts)])
+        return groups
 
     def _one(self, clip: Reduced) -> Outcome:
         frames = dict(zip(clip.indices, zip(clip.times_s, clip.frames, strict=True), strict=True))

@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 
 from schemas.scores import STORED
-from tests.udfs.watching import watch
+from tests.udfs.watching import clip_of, watch
 from udfs.flow import Flow
 from udfs.point_tracks import changed_share, track
-from udfs.scorer import Reduced
 
 HEIGHT, WIDTH = 480, 640
 
@@ -67,6 +66,13 @@ def test_shake_is_the_change_of_the_global_motion():
     assert watch(Flow(), jerky)["shake"] == pytest.approx(6.0, abs=0.2)
 
 
+@pytest.mark.parametrize("fps", [5.0, 10.0, 24.0])
+def test_shake_is_known_at_low_frame_rates_too(fps):
+    picture = texture()
+    frames = [moved(picture, 1.0 * 25 / fps * (index % 2), 0) for index in range(round(3 * fps))]
+    assert watch(Flow(), frames, fps=fps)["shake"] is not None
+
+
 def test_still_picture_is_frozen_and_keeps_all_its_points():
     values = watch(Flow(), [moved(texture(), 0, 0)] * 25)
     assert values == {"survival": 1.0, "mean_px": 0.0, "p95_px": 0.0, "shake": 0.0, "frozen": 1.0}
@@ -117,13 +123,7 @@ def test_track_follows_corners_there_and_back():
 
 def test_thirty_seconds_of_full_hd_stay_small():
     frame = np.zeros((1080, 1920, 3), np.uint8)
+    clip = clip_of([frame], [0.0], 30.0)
     scorer = Flow()
-    clip = Reduced(_full_hd()).clip
     plan = scorer.plan(clip, [index / 30 for index in range(900)])
     assert len(plan) * scorer.reduce(clip, frame, 0).nbytes < 30e6
-
-
-def _full_hd():
-    from udfs.scorer import Clip
-
-    return Clip("clip", "video", "file", 0.0, 30.0, 1920, 1080, 30.0, False)
