@@ -94,6 +94,14 @@ class Ledger:
         merging = self.open(table).merge(_conformed(rows, declared.schema), condition, source_alias="new", target_alias="target")
         merging.when_matched_update_all().when_not_matched_insert_all().execute()
 
+    def update(self, table: str, rows: pa.Table, columns: Sequence[str]) -> None:
+        """Set some columns of the rows whose key is there, in one commit; other rows of `rows` are passed over."""
+        declared = TABLES[table]
+        fields = [declared.schema.field(name).with_nullable(True) for name in (*declared.key, *columns)]
+        condition = " AND ".join(f"target.{name} = new.{name}" for name in declared.key)
+        merging = self.open(table).merge(_conformed(rows, pa.schema(fields)), condition, source_alias="new", target_alias="target")
+        merging.when_matched_update({name: f"new.{name}" for name in columns}).execute()
+
     def compact(self, table: str, most_files: int = 48) -> None:
         """Join the small files of a table once it has more than `most_files`."""
         opened = self.open(table)

@@ -1,0 +1,1 @@
+"""Where raw videos come from: folders, lists, manifests, addresses; and what a worker does with each of them."""
