@@ -10,7 +10,7 @@ from schemas.codes import Rejected
 from schemas.errors import MissingError, UsageError
 from udfs.sniff import sniff
 from udfs.sources.sidecars import Entry, may_be_video, paired
-from udfs.sources.source import Source
+from udfs.sources.source import Problem, Source
 from udfs.staging import SPELLINGS
 
 VIDEO_DEMUXERS = frozenset({"mov", "matroska", "avi", "mpegts", "mpeg", "flv", "ogg", "asf", "yuv4mpegpipe"})
@@ -32,7 +32,7 @@ def folder_sources(root: str, excluded: Collection[str] = ()) -> Iterator[Source
         try:
             paths = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
         except OSError as error:
-            yield Source(storable(folder), problem=Rejected("vanished", f"the folder cannot be read: {error.strerror}"))
+            yield Source(storable(folder), problem=Problem("vanished", f"the folder cannot be read: {error.strerror}"))
             continue
         folders = [path for path in paths if os.path.isdir(path)]
         waiting += [path for path in reversed(folders) if not os.path.basename(path).startswith(".")]

@@ -10,7 +10,7 @@ from schemas.ids import is_youtube_id
 from udfs.sniff import sniff
 from udfs.sources.address import download_source, is_http, is_store
 from udfs.sources.listing import Folders, file_source, folder_sources, glob_sources, storable, store_sources
-from udfs.sources.source import Source, merged
+from udfs.sources.source import Problem, Source, merged
 from udfs.sources.talkinghead1kh import LIST_NAME, list_sources
 from udfs.sources.talkvid_manifest import manifest_sources
 
@@ -31,7 +31,7 @@ def read_sources(words: Collection[str], *, kind: str = "auto", download: bool =
     if addresses and not download:
         if len(addresses) == len(found):
             raise UsageError(f"{addresses[0].uri} is an address on the network; give --download to fetch it")
-        problem = Rejected("download_failed", "it is an address on the network; run again with --download to fetch it")
+        problem = Problem("download_failed", "it is an address on the network; run again with --download to fetch it")
         return [replace(source, problem=problem) if source.is_download else source for source in found]
     return found
 
@@ -127,7 +127,7 @@ def _listed(line: str, base: str, folders: Folders, excluded: Collection[str]) -
     elif os.path.isdir(local):
         yield from folder_sources(local, excluded)
     elif os.path.lexists(local) and not os.path.isfile(local) and not os.path.islink(local):
-        yield Source(os.path.abspath(local), problem=Rejected("not_media", "the list names something that is no regular file"))
+        yield Source(os.path.abspath(local), problem=Problem("not_media", "the list names something that is no regular file"))
     else:
         yield file_source(local, folders)
 

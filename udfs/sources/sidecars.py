@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from schemas.codes import Rejected
-from udfs.sources.source import Source
+from udfs.sources.source import Problem, Source
 
 UNFINISHED = frozenset({".part", ".ytdl", ".tmp", ".temp", ".partial", ".crdownload", ".download", ".aria2"})
 SUBTITLES = (".vtt", ".srt")
@@ -68,7 +67,7 @@ def paired(entries: Iterable[Entry], is_video_after_all: Callable[[Entry], bool]
 def _source(entry: Entry, sound: Entry | None, subtitle: Entry | None) -> Source:
     address = entry.address.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     if address != entry.address:
-        return Source(address, entry.bytes, entry.mtime_ns, problem=Rejected("not_media", "the file's name is no valid UTF-8; rename it"))
+        return Source(address, entry.bytes, entry.mtime_ns, problem=Problem("not_media", "the file's name is no valid UTF-8; rename it"))
     return Source(
         entry.address,
         entry.bytes,

@@ -2,11 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-from schemas.codes import Rejected
+from typing import Any, NamedTuple
 
 Labels = Mapping[str, str]
+
+
+class Problem(NamedTuple):
+    """Why a source cannot be tried at all: a code of `schemas.codes` and one sentence."""
+
+    code: str
+    detail: str
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Source:
     subtitle_uri: str | None = None
     audio_uri: str | None = None
     audio_is_named: bool = False
-    problem: Rejected | None = None
+    problem: Problem | None = None
     remarks: tuple[str, ...] = ()
 
     @property

@@ -6,12 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from schemas.codes import Rejected
 from schemas.errors import UsageError
 from schemas.ids import is_youtube_id
 from udfs.sources.address import youtube_url
 from udfs.sources.listing import Folders, file_source, storable
-from udfs.sources.source import Source, Tube
+from udfs.sources.source import Problem, Source, Tube
 
 CHUNK_S = 60.0
 """The lists count frames from the start of pieces of one minute."""
@@ -144,4 +143,4 @@ def _lines(folder: str, name: str) -> Iterator[tuple[int, str, str]]:
 
 def _bad(path: str, number: int, what: str) -> Source:
     status = os.stat(path)
-    return Source(storable(f"{path}#line={number}"), status.st_size, status.st_mtime_ns, problem=Rejected("not_media", f"line {number} {what}"))
+    return Source(storable(f"{path}#line={number}"), status.st_size, status.st_mtime_ns, problem=Problem("not_media", f"line {number} {what}"))

@@ -7,13 +7,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from schemas.codes import Rejected
 from schemas.errors import UsageError
 from schemas.ids import is_safe_id
 from udfs.sources.address import download_source, is_http, is_store
 from udfs.sources.labels import LONGEST, NAMES, age_group
 from udfs.sources.listing import Folders, file_source, storable, store_sources
-from udfs.sources.source import Source, Span
+from udfs.sources.source import Problem, Source, Span
 from udfs.sources.text import clean
 
 INFO_NAMES = dict(zip(("Language", "Person ID", "Age Group", "Gender", "Ethnicity", "Video Category"), NAMES, strict=True))
@@ -52,7 +51,7 @@ def manifest_sources(path: str) -> list[Source]:
         address = _address(record, folder)
         if address is None:
             detail = f"record {number} names no video: it has neither a video-path nor a usable Video Link"
-            problem = Rejected("not_media", detail if isinstance(record, dict) else f"record {number} is no JSON object")
+            problem = Problem("not_media", detail if isinstance(record, dict) else f"record {number} is no JSON object")
             bad.append(Source(storable(f"{os.path.abspath(path)}#record={number}"), status.st_size, status.st_mtime_ns, problem=problem))
         else:
             _gather(gathered.setdefault(address, Gathered(address)), record, folder)
@@ -209,4 +208,4 @@ def _found(address: str, folders: Folders) -> Source:
             return file_source(address, folders)
         except UsageError:
             pass
-    return Source(storable(address), problem=Rejected("not_media", "the manifest names something that is no file"))
+    return Source(storable(address), problem=Problem("not_media", "the manifest names something that is no file"))
