@@ -1,0 +1,1 @@
+"""The talking-head model, its data stream and its three training stages."""

@@ -1,0 +1,35 @@
+"""The picture of the key points that steers the head: two sticks and three dots (vexpress.md §6.2, §6.3)."""
+
+import math
+
+import numpy as np
+
+EYE_COLOURS = ((255, 0, 0), (0, 255, 0))
+NOSE_COLOUR = (0, 0, 255)
+THICKNESS_PX = 4
+STICK_SHADE = 0.6
+
+
+def draw_keypoints(points: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Left eye, right eye and nose, rows x, y in px (3, 2), on black: RGB uint8 (height, width, 3). Points may lie outside.
+
+    Further rows (mouth corners) are ignored. `left` is on the image's left, as a detector counts.
+    """
+    import cv2
+
+    canvas = np.zeros((height, width, 3), dtype=np.uint8)
+    left, right, nose = np.asarray(points, dtype=np.float32)[:3]
+    for eye, colour in zip((left, right), EYE_COLOURS):
+        centre = [int(np.mean(axis)) for axis in zip(eye, nose)]
+        half_length = int(np.linalg.norm(eye - nose) / 2)
+        angle = int(math.degrees(math.atan2(eye[1] - nose[1], eye[0] - nose[0])))
+        stick = cv2.ellipse2Poly(centre, (half_length, THICKNESS_PX), angle, 0, 360, 1)
+        cv2.fillConvexPoly(canvas, stick, [int(STICK_SHADE * part) for part in colour])
+    for (x, y), colour in zip((left, right, nose), (*EYE_COLOURS, NOSE_COLOUR)):
+        cv2.circle(canvas, (int(x), int(y)), THICKNESS_PX, colour, thickness=-1)
+    return canvas
+
+
+def flipped(image: np.ndarray) -> np.ndarray:
+    """The picture of the mirrored face (..., height, width, 3): red is again the eye on the image's left."""
+    return image[..., ::-1, (1, 0, 2)]
