@@ -43,7 +43,7 @@ def main() -> None:
         items = pending_clips(lake, dict(plan.fingerprints), retry_failed=False)
 
         started = time.monotonic()
-        bins = pack(chunks(items, lambda item: item["video_id"]), work_s, PARALLEL * 4)
+        bins = pack(chunks(items, lambda item: item["video_id"], most=4), work_s, PARALLEL)
         with multiprocessing.get_context("spawn").Pool(PARALLEL) as pool:
             bare_scored = sum(pool.imap_unordered(bare, [(plan, filled) for filled in bins]))
         bare_s = time.monotonic() - started

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 Item = dict[str, Any]
-BINS_PER_SLOT = 4
+CHUNKS_PER_SLOT = 16
 FIRST_BATCH_S = 20.0
 GROWTH = 4.0
 
@@ -52,7 +52,7 @@ def in_batches(
         while waiting:
             batch = _take(waiting, weigh, target_s * slots / pace, commit_every_items)
             del waiting[: len(batch)]
-            bins = pack(chunks(batch, group, most=_chunk_size(len(batch), slots)), weigh, slots * BINS_PER_SLOT)
+            bins = pack(chunks(batch, group, most=_chunk_size(len(batch), slots)), weigh, slots)
             started = time.monotonic()
             rows = map_bins(spark, bins, worker, schema=schema, on_death=on_death, label=label, reporter=progress.reporter)
             took = time.monotonic() - started
@@ -77,4 +77,4 @@ def _take(waiting: Sequence[Item], weigh: Callable[[Item], float], budget: float
 
 def _chunk_size(items: int, slots: int) -> int:
     """Small batches are cut finer than 256, so that every slot has some of a single long video."""
-    return max(1, min(256, items // (slots * BINS_PER_SLOT)))
+    return max(1, min(256, items // (slots * CHUNKS_PER_SLOT)))

@@ -1,11 +1,12 @@
-"""Tasks of equal work: chunks of one group, largest first, into the least loaded bin (scale.md §3)."""
+"""Tasks that end together: chunks of one group, the heavy ones first, in bins that grow smaller towards the end."""
 
-import heapq
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 Item = dict[str, Any]
 CHUNK_ITEMS = 256
+SHARE = 2.0
+"""A bin takes the remaining work / (SHARE x slots), so that the last bins are short and no slot waits long for another."""
 
 
 def chunks(items: Sequence[Item], group: Callable[[Item], Hashable], most: int = CHUNK_ITEMS) -> list[list[Item]]:
@@ -16,14 +17,17 @@ def chunks(items: Sequence[Item], group: Callable[[Item], Hashable], most: int =
     return [members[start : start + most] for members in groups.values() for start in range(0, len(members), most)]
 
 
-def pack(pieces: Sequence[list[Item]], weigh: Callable[[Item], float], bins: int) -> list[list[Item]]:
-    """At most `bins` bins of about equal weight, heaviest first; none empty; the same on every run."""
+def pack(pieces: Sequence[list[Item]], weigh: Callable[[Item], float], slots: int) -> list[list[Item]]:
+    """Bins in the order they should start, from about 1 / (2 x slots) of the work down to single pieces; the same on every run."""
     weights = [sum(weigh(item) for item in piece) for piece in pieces]
-    loads = [(0.0, number) for number in range(min(bins, len(pieces)))]
-    filled: list[list[Item]] = [[] for _ in loads]
+    left = sum(weights)
+    bins: list[list[Item]] = []
+    room = 0.0
     for index in sorted(range(len(pieces)), key=lambda i: (-weights[i], i)):
-        load, number = heapq.heappop(loads)
-        filled[number].extend(pieces[index])
-        heapq.heappush(loads, (load + weights[index], number))
-    order = sorted(loads, reverse=True)
-    return [filled[number] for _, number in order]
+        if not bins or room < weights[index] / 2:
+            bins.append([])
+            room = left / (SHARE * slots)
+        bins[-1].extend(pieces[index])
+        room -= weights[index]
+        left -= weights[index]
+    return bins

@@ -61,10 +61,21 @@ def test_item_that_kills_python_becomes_one_row_and_the_others_survive(spark):
     assert set(outcomes.values()) == {"done"}
 
 
-def test_bins_are_balanced_and_keep_groups_in_chunks():
+def test_chunks_keep_a_group_together_and_bins_shrink_so_that_slots_end_together():
     items = [{"group": "long", "weight": 1.0} for _ in range(600)] + [{"group": f"short{i}", "weight": 1.0} for i in range(40)]
     pieces = chunks(items, lambda item: item["group"])
     assert [len(piece) for piece in pieces[:3]] == [256, 256, 88]
-    bins = pack(pieces, lambda item: item["weight"], 3)
-    assert sorted(len(filled) for filled in bins) == [128, 256, 256]
-    assert pack(pieces, lambda item: item["weight"], 100) == pack(pieces, lambda item: item["weight"], 100)
+    bins = pack(chunks(items, lambda item: item["group"], most=16), lambda item: item["weight"], 2)
+    sizes = [len(filled) for filled in bins]
+    assert sum(sizes) == 640
+    assert sizes == sorted(sizes, reverse=True)
+    assert _makespan(sizes, slots=2) <= 1.02 * 640 / 2
+    assert bins == pack(chunks(items, lambda item: item["group"], most=16), lambda item: item["weight"], 2)
+
+
+def _makespan(weights: list[int], slots: int) -> int:
+    """When the last slot ends, each taking the next bin when it is free."""
+    loads = [0] * slots
+    for weight in weights:
+        loads[loads.index(min(loads))] += weight
+    return max(loads)
