@@ -42,7 +42,8 @@ _PLAIN_TYPES = {
 def connect(ledger: Ledger, policy: Policy | None = None, memory: str = "2GiB") -> "DuckDBPyConnection":
     """A connection in which tables and views stand under their names, and nothing else can be reached.
 
-    `curated` and `funnel` speak of `policy`, else of the active one; without either they are not there.
+    `curated` and `funnel` speak of `policy`, else of the active one; without either they are not there. Parquet's minima and
+    maxima leave NaN out, and DuckDB would conclude from them that there is none: it may not draw conclusions from them.
     Raises `MissingError` when there is no lake.
     """
     import duckdb
@@ -51,6 +52,7 @@ def connect(ledger: Ledger, policy: Policy | None = None, memory: str = "2GiB") 
     engine = duckdb.connect(":memory:", config={"memory_limit": memory, "threads": str(os.cpu_count() or 1)})
     _set(engine, "temp_directory", _quoted(str(Path(tempfile.gettempdir(), f"talkvid-duckdb-{os.getpid()}"))))
     _set(engine, "TimeZone", "'UTC'")
+    _set(engine, "disabled_optimizers", "'statistics_propagation'")
     readable: list[str] = []
     for name in TABLES:
         readable += _make_table(engine, ledger, name)

@@ -43,7 +43,7 @@ def parse(text: str, where: str) -> Policy:
     try:
         record = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise UsageError(f"{where} is no YAML: {' '.join(str(error).split())}") from None
+        raise UsageError(f"{where} is no YAML (operators such as '>=' stand in quotes): {' '.join(str(error).split())}") from None
     if not isinstance(record, dict) or not isinstance(record.get("rules"), list) or not record["rules"]:
         raise UsageError(f"{where} is no policy: it needs `name` and a list `rules`")
     _only_known(record, ("name", "about", "rules", "cascade"), where)

@@ -1,7 +1,10 @@
 """The views `curated` and `funnel`: one text for Spark and for DuckDB, over the lake's tables by their names."""
 
+from schemas.active_policy import HOW
+from schemas.errors import MissingError
 from schemas.policy import Policy
 from schemas.policy_sql import Dialect, failed_rules_sql, fate_sql
+from schemas.tables import TABLES
 
 VIEWS = ("curated", "funnel")
 SEGMENTED = 1
@@ -60,3 +63,10 @@ def verdicts_sql(policy: Policy, dialect: Dialect, decided_at: str) -> str:
         SELECT clip_id, '{policy.name}' AS policy, '{policy.policy_hash}' AS policy_hash, {size}(failed_rules) = 0 AS kept, failed_rules,
             TIMESTAMP{"TZ" if dialect == "duckdb" else ""} '{decided_at}' AS decided_at
         FROM (SELECT clip_id, {failed} AS failed_rules FROM clip_metadata)"""
+
+
+def missing_relation(name: str) -> MissingError:
+    """What to say of a table or view that a query asked for and that is not there."""
+    if name.lower() in VIEWS:
+        return MissingError(f"the view {name} is not there: {HOW}")
+    return MissingError(f"there is no table or view {name}; there are: {', '.join([*TABLES, *VIEWS])}")

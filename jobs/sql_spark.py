@@ -1,0 +1,122 @@
+"""The engine `spark` of `talkvid sql`: read-only by the parsed plan, in a session that is locked down first."""
+
+import logging
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from schemas.active_policy import active_policy
+from schemas.errors import MissingError, TalkvidError, UsageError
+from schemas.lake import Lake
+from schemas.views import curated_sql, funnel_sql, missing_relation
+from udfs.spark import register_functions
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+READING_PLANS = frozenset(
+    {
+        "Project", "Filter", "Aggregate", "Sort", "Offset", "GlobalLimit", "LocalLimit", "Distinct", "Union", "Intersect", "Except", "Join",
+        "LateralJoin", "SubqueryAlias", "UnresolvedSubqueryColumnAliases", "UnresolvedRelation", "UnresolvedHaving", "UnresolvedWith",
+        "UnresolvedHint", "UnresolvedQualify", "UnresolvedTableValuedFunction", "UnresolvedTVFAliases", "UnresolvedInlineTable", "LocalRelation",
+        "OneRowRelation", "WithWindowDefinition", "Window", "PipeOperator", "Generate", "Pivot", "Unpivot", "Sample", "RepartitionByExpression",
+        "RelationTimeTravel", "ShowTables", "ShowTablesExtended", "ShowViews", "ShowColumns", "ShowFunctions", "ShowNamespacesCommand",
+        "ShowCatalogsCommand", "ShowCurrentNamespaceCommand", "ShowTableProperties", "ShowPartitions", "ShowCreateTable", "CurrentNamespace$",
+        "UnresolvedNamespace", "UnresolvedTable", "UnresolvedTableOrView", "UnresolvedFunctionName", "DescribeRelation", "DescribeColumn",
+        "DescribeDeltaHistory", "DescribeDeltaDetailCommand", "DescribeQueryCommand", "DescribeFunction", "DescribeNamespace", "ExplainCommand",
+    }
+)
+"""Plan classes that only read. All that is not named here is refused."""
+TABLE_FUNCTIONS = frozenset(
+    {
+        "range", "explode", "explode_outer", "posexplode", "posexplode_outer", "inline", "inline_outer", "stack", "json_tuple", "sql_keywords",
+        "collations", "variant_explode", "variant_explode_outer", "table_changes",
+    }
+)
+CODE_RUNNERS = ("reflect", "java_method", "try_reflect")
+"""Functions that call any Java method."""
+_NAMED = ("UnresolvedRelation", "UnresolvedTable", "UnresolvedTableOrView")
+_HIDDEN_QUERY = {"ExplainCommand": "logicalPlan", "DescribeQueryCommand": "plan"}
+_MISSING_COLUMN = ("UNRESOLVED_COLUMN", "FIELD_NOT_FOUND", "UNRESOLVED_MAP_KEY", "COLUMN_NOT_FOUND")
+
+
+class SparkEngine:
+    """The lake's tables, views and scorer functions in a Spark session of their own."""
+
+    def __init__(self, spark: "SparkSession", lake: Lake) -> None:
+        self._session = spark.newSession()
+        logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
+        lake.register(self._session)
+        policy = active_policy(lake.ledger)
+        if policy is not None:
+            self._session.sql(curated_sql(policy)).createOrReplaceTempView("curated")
+            self._session.sql(funnel_sql(policy)).createOrReplaceTempView("funnel")
+        register_functions(self._session)
+        lock_down(self._session)
+
+    def answer(self, text: str) -> pa.RecordBatchReader:
+        """The rows of one query. Raises `UsageError` for anything else and `MissingError` for a table or column that is not there."""
+        from py4j.protocol import Py4JError
+        from pyspark.errors import PySparkException
+
+        try:
+            check(self._session._jsparkSession.sessionState().sqlParser().parsePlan(text))
+            return self._session.sql(text).toArrow().to_reader()
+        except PySparkException as error:
+            raise explained(error) from None
+        except Py4JError as error:
+            raise UsageError(f"Spark refuses this statement: {str(error).splitlines()[0]}") from None
+
+    def relations(self) -> list[str]:
+        """Names of tables and views."""
+        return sorted(row["tableName"] for row in self._session.sql("SHOW TABLES").collect())
+
+    def describe(self, relation: str) -> pa.RecordBatchReader:
+        """Columns of a table or view."""
+        return self.answer(f"DESCRIBE `{relation.replace('`', '``')}`")
+
+
+def check(plan: Any) -> None:
+    """Raise `UsageError` unless every part of a parsed plan only reads the lake's tables."""
+    name = plan.getClass().getSimpleName()
+    if name not in READING_PLANS:
+        raise UsageError(f"this is no query ({name}); talkvid sql only reads")
+    if name in _NAMED and plan.multipartIdentifier().size() != 1:
+        raise UsageError(f"{plan.multipartIdentifier().mkString('.')}: talkvid sql reads the lake's tables and views, by their plain names")
+    if name == "UnresolvedTableValuedFunction" and plan.name().mkString(".").lower() not in TABLE_FUNCTIONS:
+        raise UsageError(f"the table function {plan.name().mkString('.')} cannot be used here; talkvid sql reads the lake's tables only")
+    for part in _parts(plan, name):
+        check(part)
+
+
+def lock_down(session: "SparkSession") -> None:
+    """Take from a session what lets a SELECT read secrets, files or run code (cluster.md §13). Before anything is parsed."""
+    session.conf.set("spark.sql.variable.substitute", "false")
+    session.conf.set("spark.sql.runSQLOnFiles", "false")
+    state, java = session._jsparkSession.sessionState(), session._jvm
+    for function in CODE_RUNNERS:
+        some = java.scala.Some
+        state.functionRegistry().dropFunction(java.org.apache.spark.sql.catalyst.FunctionIdentifier(function, some("builtin"), some("system")))
+
+
+def _parts(plan: Any, name: str) -> Iterator[Any]:
+    """Children, subqueries, and the queries that a node keeps in a field."""
+    for parts in (plan.children(), plan.innerChildren(), plan.subqueries()):
+        remaining = parts.iterator()
+        while remaining.hasNext():
+            yield remaining.next()
+    if name in _HIDDEN_QUERY:
+        yield getattr(plan, _HIDDEN_QUERY[name])()
+
+
+def explained(error: Any) -> TalkvidError:
+    """An error of the engine as one sentence."""
+    condition = error.getCondition() or ""
+    sentence = re.sub(r"^\[[A-Z0-9_.]+\] ?|,? ?SQLSTATE:.*$", "", str(error).strip().partition("\n")[0]).strip()
+    if condition.startswith("TABLE_OR_VIEW_NOT_FOUND"):
+        return missing_relation((error.getMessageParameters() or {}).get("relationName", "").replace("`", ""))
+    if condition.startswith(_MISSING_COLUMN):
+        return MissingError(sentence)
+    return UsageError(sentence or condition)
