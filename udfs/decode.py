@@ -181,7 +181,7 @@ class _Decoder:
             if tick is not None:
                 yield float(tick * self._shown.tick_s) - self._line.origin_s, frame
         status = self._process.finish()
-        if count == 0 and status != 0:
+        if count == 0 and (status != 0 or self._process.log):
             raise explain(self._process.finished(status))
 
 

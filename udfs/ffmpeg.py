@@ -52,12 +52,12 @@ class Finished:
     status: int
 
 
-def source(path: str | Path, demuxer: str, *, kind: str = "file", **options: Any) -> Any:
+def source(path: str | Path, demuxer: str, **options: Any) -> Any:
     """An ffmpeg-python input that opens exactly this file, with this demuxer, and nothing that the file may name.
 
-    `options` are further input options by ffmpeg's names. `kind` is the protocol word before the path.
+    `options` are further input options by ffmpeg's names.
     """
-    return ffmpeg.input(f"{kind}:{os.path.abspath(path)}", format=demuxer, **input_options(demuxer), **options)
+    return ffmpeg.input(f"file:{os.path.abspath(path)}", format=demuxer, **input_options(demuxer), **options)
 
 
 def input_options(demuxer: str) -> dict[str, Any]:

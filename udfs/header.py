@@ -68,6 +68,8 @@ def _header(path: str, size: int, changed_ns: int, limits: Limits) -> Header:
     finished = run("ffprobe", ffprobe_arguments(path, demuxer, max_pixels=limits.max_pixels, show=show), limit_s=limits.probe_timeout_s)
     if finished.status != 0:
         raise _unreadable(finished)
+    if explain(finished).code == "too_large":
+        raise explain(finished)
     said = json.loads(finished.output)
     streams = said.get("streams", [])
     video = next((s for s in streams if s.get("codec_type") == "video" and not s.get("disposition", {}).get("attached_pic")), {})
