@@ -3,6 +3,8 @@
 Tokens are kept (tracks, frames, channels), contiguous, float32; blocks change them in place, a bounded number of tracks at a time on a CPU.
 """
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -13,7 +15,7 @@ WIDTH = 384
 HEADS = 8
 DEPTH = 3
 VIRTUAL_TRACKS = 64
-CPU_ROWS = 640
+CPU_ROWS = 1280
 """Tokens that one CPU pass takes."""
 
 
@@ -36,13 +38,13 @@ class Attention(nn.Module):
         self.to_kv = Linear(WIDTH, 2 * WIDTH)
         self.to_out = Linear(WIDTH, WIDTH)
 
-    def context(self, x: Tensor) -> Tensor:
-        """(a, b, C) -> keys and values (2, a, b, heads, head width)."""
-        return self.to_kv(x).unflatten(-1, (2, HEADS, -1)).permute(2, 0, 1, 3, 4)
+    def context(self, tiles: Iterable[Tensor]) -> Tensor:
+        """Normalised tokens (a, b, C), given in tiles along a -> keys and values (2, a, b, heads, head width)."""
+        return torch.cat([self.to_kv(tile) for tile in tiles]).unflatten(-1, (2, HEADS, -1)).permute(2, 0, 1, 3, 4)
 
     def over_time(self, x: Tensor) -> Tensor:
         """Each track's (n, T, C) tokens attend to each other."""
-        q, (k, v) = self._queries(x), self.context(x)
+        q, (k, v) = self._queries(x), self.context([x])
         mixed = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
         return self.to_out(mixed.transpose(1, 2).flatten(2))
 
@@ -95,7 +97,7 @@ class VirtualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(64, T, C) -> the same tensor, changed."""
         normed = _normed(x)
-        x += self.attn.over_tracks(normed, self.attn.context(normed))
+        x += self.attn.over_tracks(normed, self.attn.context([normed]))
         x += self.mlp(_normed(x))
         return x
 
@@ -111,7 +113,7 @@ class CrossBlock(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         """(n, T, C) and the (m, T, C) tokens attended to -> x, changed."""
-        keys_values = torch.cat([self.cross_attn.context(self.norm_context(tile)) for tile in track_tiles(context)], dim=1)
+        keys_values = self.cross_attn.context(self.norm_context(tile) for tile in track_tiles(context))
         for tile in track_tiles(x):
             tile += self.cross_attn.over_tracks(_normed(tile), keys_values)
             tile += self.mlp(_normed(tile))

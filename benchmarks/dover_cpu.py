@@ -1,0 +1,83 @@
+"""CPU seconds of DOVER on one clip, one thread: `python -m benchmarks.dover_cpu [VIDEO]`.
+
+The networks see random views of the production size. With VIDEO (about 5 s of 1080p) decoding and cutting the views are measured, too.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.cpu_clock import cpu_seconds, peak_gib, product_seconds
+from udfs.nets.dover import views
+from udfs.nets.dover.network import CLIPS_PER_VIDEO, Dover, raw_scores
+from udfs.nets.dover.sampling import sample
+from udfs.nets.tiles import keep_freed_memory
+
+VIDEO_MACS = 336e9
+"""Multiply-accumulates of three technical clips and an aesthetic one (dover.md §8)."""
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("video", nargs="?", type=Path)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    torch.manual_seed(0)
+    base_gib = peak_gib()
+    network = Dover().eval()
+    aesthetic, technical = torch.randn(1, 3, 32, 224, 224), torch.randn(CLIPS_PER_VIDEO, 3, 32, 224, 224)
+    with torch.inference_mode():
+        _, first_s = cpu_seconds(lambda: raw_scores(network, aesthetic, technical))
+        before_s = product_seconds(VIDEO_MACS)
+        _, aesthetic_s = cpu_seconds(lambda: network.aesthetic_map(aesthetic))
+        _, technical_s = cpu_seconds(lambda: network.technical_map(technical))
+        product_s = (before_s + product_seconds(VIDEO_MACS)) / 2
+    networks_s = aesthetic_s + technical_s
+    print(f"DOVER, one video (3 technical clips, 1 aesthetic), one thread, {VIDEO_MACS / 1e9:.0f} GMAC")
+    rows = {
+        "aesthetic": aesthetic_s,
+        "technical": technical_s,
+        "networks": networks_s,
+        "first call of a process": first_s,
+        "plain product of that size": product_s,
+    }
+    if arguments.video:
+        rows |= _preprocessing(arguments.video)
+    for name, seconds in rows.items():
+        print(f"{name:28s} {seconds:8.2f} CPU s")
+    print(f"{'ratio to the product':28s} {networks_s / product_s:8.2f}")
+    print(f"{'peak memory':28s} {peak_gib():8.2f} GiB, of which {base_gib:.2f} before the network was built")
+
+
+def _preprocessing(path: Path) -> dict[str, float]:
+    frames, decoding_s = cpu_seconds(lambda: _decoded(path))
+    height, width = frames[0].shape[:2]
+    plan = sample(path.stem, len(frames), height, width)
+    clips = [(frames[index], position // 32) for position, index in enumerate(plan.technical)]
+    _, fragments_s = cpu_seconds(lambda: [views.mosaic(frame, plan.rows[clip], plan.columns[clip]) for frame, clip in clips])
+    _, resize_s = cpu_seconds(lambda: [views.resized(frames[index], antialias=False) for index in plan.aesthetic])
+    _, antialias_s = cpu_seconds(lambda: [views.resized(frames[index], antialias=True) for index in plan.aesthetic])
+    _, normalise_s = cpu_seconds(lambda: views.normalised(np.zeros((128, 224, 224, 3), np.uint8)))
+    size = f"{len(frames)} frames {width}x{height}"
+    return {f"decode {size}": decoding_s, "cut fragments": fragments_s, "resize": resize_s, "resize, antialiased": antialias_s, "normalise": normalise_s}
+
+
+def _decoded(path: Path) -> list[np.ndarray]:
+    import cv2
+
+    cv2.setNumThreads(1)
+    reader = cv2.VideoCapture(str(path))
+    frames = []
+    while True:
+        there, frame = reader.read()
+        if not there:
+            return frames
+        frames.append(frame)
+
+
+if __name__ == "__main__":
+    main()
