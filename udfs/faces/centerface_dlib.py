@@ -59,15 +59,21 @@ class CenterFaceDlib:
 
     def _second_look(self, rgb: RGB, face: Face) -> Face:
         """The same face with the keypoints found in a square cut around it, where it is found there again."""
-        import cv2
-
         left, top, right, bottom = face.box
-        scale = _SECOND_LOOK_PX / max(1.0, float(bottom - top) * _SECOND_LOOK_HEIGHTS)
-        middle = np.array([left + right, top + bottom], np.float32) / 2
-        shift = _SECOND_LOOK_PX / 2 - middle * scale
-        cut = cv2.warpAffine(rgb, np.array([[scale, 0, shift[0]], [0, scale, shift[1]]]), (_SECOND_LOOK_PX, _SECOND_LOOK_PX), flags=cv2.INTER_AREA)
-        _, _, keypoints = self._detector.detect(cut, _SECOND_LOOK_PX, self._threshold)
+        side = max(1, round(float(bottom - top) * _SECOND_LOOK_HEIGHTS))
+        corner = np.array([round(float(left + right - side) / 2), round(float(top + bottom - side) / 2)])
+        _, _, keypoints = self._detector.detect(_square(rgb, corner, side), _SECOND_LOOK_PX, self._threshold)
         if len(keypoints) == 0:
             return face
-        away = np.linalg.norm(keypoints.mean(axis=1) - _SECOND_LOOK_PX / 2, axis=1)
-        return Face(face.box, face.score, (keypoints[int(away.argmin())] - shift) / scale)
+        away = np.linalg.norm(keypoints.mean(axis=1) - side / 2, axis=1)
+        return Face(face.box, face.score, (keypoints[int(away.argmin())] + corner).astype(np.float32))
+
+
+def _square(rgb: RGB, corner: NDArray[np.int64], side: int) -> RGB:
+    """The square of `side` px whose upper left `corner` (x, y) is given; black where it reaches over the frame."""
+    height, width = rgb.shape[:2]
+    left, top = np.maximum(corner, 0)
+    right, bottom = np.minimum(corner + side, (width, height))
+    square = np.zeros((side, side, 3), np.uint8)
+    square[top - corner[1] : bottom - corner[1], left - corner[0] : right - corner[0]] = rgb[top:bottom, left:right]
+    return square
