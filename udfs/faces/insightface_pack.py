@@ -14,6 +14,7 @@ from udfs.nets.onnx_session import open_session
 from udfs.scorer import RGB, Device
 
 _ANY_CONTEXT = 0
+_TEMPLATE_PX = 112
 
 
 class InsightFacePack:
@@ -53,12 +54,16 @@ class InsightFacePack:
         return Pose(*(float(angle) for angle in fitted["pose"]))
 
     def chip(self, rgb: RGB, face: Face) -> RGB | None:
-        """112x112 (or what the recognition model takes), red first."""
+        """112x112 (or what the recognition model takes), red first; None also for keypoints that fall together."""
         if self._identity is None:
             return None
-        from insightface.utils.face_align import norm_crop
+        import cv2
+        from insightface.utils.face_align import arcface_dst
+        from skimage.transform import SimilarityTransform
 
-        return norm_crop(rgb, landmark=face.keypoints, image_size=self._identity.input_size[0])
+        side = self._identity.input_size[0]
+        placed = SimilarityTransform.from_estimate(face.keypoints, arcface_dst * (side / _TEMPLATE_PX))
+        return cv2.warpAffine(rgb, placed.params[:2], (side, side)) if placed else None
 
     def embed(self, chips: list[RGB]) -> NDArray[np.float32]:
         """(n, d), d as the recognition model has it (512 in `buffalo_l`)."""
