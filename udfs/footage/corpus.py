@@ -23,7 +23,7 @@ SAMPLES: dict[str, str] = {
     "blurred.mp4": "sharpness",
     "tiny-face.mp4": "avg_resolution",
     "two-faces.mp4": "face_consistency",
-    "copy of talking.mp4": "duplicate",
+    "talking_copy.mp4": "duplicate",
     "broken.mp4": "truncated",
 }
 """What becomes of each sample under policy `lite`: `kept`, the rule that drops it, `duplicate`, or its failure code."""
@@ -39,7 +39,7 @@ def make_footage(folder: Path, seconds: float = 6.0) -> dict[str, str]:
         if not (folder / name).exists():
             make(folder / name, seconds, number)
     whole = (folder / "talking.mp4").read_bytes()
-    for name, content in (("copy of talking.mp4", whole), ("broken.mp4", whole[: len(whole) // 2])):
+    for name, content in (("talking_copy.mp4", whole), ("broken.mp4", whole[: len(whole) // 2])):
         if not (folder / name).exists():
             (folder / name).write_bytes(content)
     return dict(SAMPLES)
