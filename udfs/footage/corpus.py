@@ -111,3 +111,9 @@ _MAKERS: dict[str, Callable[[Path, float, int], None]] = {
     "tiny-face.mp4": _far_away,
     "two-faces.mp4": _two_faces,
 }
+
+
+def write_labels(path: Path, folder: Path) -> None:
+    """Write a labels CSV for the samples in `folder`, which lies beside or below the CSV."""
+    rows = [f"{(folder / name).relative_to(path.parent)},en,eileen-collins,31-45,Female,sample" for name in SAMPLES]
+    path.write_text("\n".join(["uri,language,speaker_id,age_group,gender,category", *rows, ""]), encoding="utf-8")

@@ -1,0 +1,145 @@
+"""`talkvid demo`: the whole line on sample footage, or on the user's own videos, told step by step."""
+
+import os
+import shlex
+import sys
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobs import text_table
+from jobs.arguments import assignments
+from jobs.cli import Sessions
+from jobs.filter import funnel, funnel_text
+from jobs.job import Job
+from jobs.run import RunConfig, run_line, steps, whole
+from jobs.sql_cells import shown
+from jobs.summary import Summary
+from schemas import duck
+from schemas.lake import Lake
+from udfs.footage import make_footage, write_labels
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+    from pyspark.sql import SparkSession
+
+POLICY = "lite"
+MOST_ROWS = 24
+"""Rows of the answer that are shown."""
+
+FATES = """
+SELECT parse_filename(uri) AS file, printf('%.1f to %.1f s', start_s, end_s) AS clip, if(kept, 'kept', 'dropped') AS verdict,
+    array_to_string(coalesce(nullif(list_filter(failed_rules, lambda rule: NOT ends_with(rule, ':missing')), []), failed_rules), ', ') AS why
+FROM clip_metadata JOIN verdicts USING (clip_id)
+WHERE policy_hash = ?
+UNION ALL
+SELECT parse_filename(uri), '', arg_max(outcome, seen_at), coalesce(arg_max(code || ': ' || detail, seen_at), '')
+FROM sources LEFT JOIN failures ON entity = uri AND stage = 'ingest'
+GROUP BY uri HAVING arg_max(outcome, seen_at) NOT IN ('registered')
+ORDER BY file, clip"""
+"""What became of each file: a row per clip, and one per file that gave none. Rules that lack a value are named where no other failed."""
+
+
+@dataclass(frozen=True)
+class DemoConfig:
+    """Everything is written below `out`. `source` is a folder with the user's videos; None: sample footage is made."""
+
+    out: str
+    source: str | None = None
+    lake: str = ""
+    limit: int | None = None
+    quiet: bool = False
+    master: str | None = None
+    conf: tuple[tuple[str, str], ...] = ()
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Flags of the verb."""
+    parser.add_argument("out", metavar="OUT", nargs="?", default="./demo", help="folder for the footage, the lake, the dataset and the report")
+    parser.add_argument("--input", metavar="DIR", help="your own videos in place of sample footage")
+    parser.set_defaults(lake=None)
+
+
+def configure(args: Namespace) -> DemoConfig:
+    """The configuration of a command line. Without `--lake` the lake lies below OUT, so that a demo leaves the user's own lake alone."""
+    out = Path(args.out).expanduser().absolute()
+    args.lake = args.lake or str(out / "lake")
+    return DemoConfig(str(out), args.input, args.lake, args.limit, args.quiet, args.master, tuple(assignments(args.conf, "--conf").items()))
+
+
+def run(spark: "SparkSession | None", lake: Lake, config: DemoConfig) -> Summary:
+    """footage → ingest → segment → score → filter → export → report."""
+    out = Path(config.out)
+    labels = ()
+    if config.source is None:
+        _tell(config, f"Sample footage goes to {_short(out / 'footage')}: one face in motion, and a file for each thing that can be wrong.")
+        make_footage(out / "footage")
+        write_labels(out / "labels.csv", out / "footage")
+        labels = ("--labels", str(out / "labels.csv"))
+    _tell(config, "Now the whole line: ingest, segment, score, filter, export, report. Each step ends with its sums.")
+    limit = () if config.limit is None else ("--limit", str(config.limit))
+    line = RunConfig(
+        sources=(config.source or str(out / "footage"),),
+        policy=POLICY,
+        export=str(out / "dataset"),
+        report=str(out / "report.html"),
+        ingest_words=labels + limit,
+        shared=("--lake", lake.place.root, *(["--quiet"] if config.quiet else [])),
+    )
+    with Sessions(config.master, dict(config.conf)) as sessions:
+        summary = whole("demo", run_line(lake, steps(line), sessions))
+    with duck.connect(lake.ledger) as engine:
+        summary.results = "\n".join([_fates(engine, summary.fingerprint), "", funnel_text(funnel(engine)), "", _what_next(config, lake)])
+    return summary
+
+
+def _fates(engine: "DuckDBPyConnection", policy_hash: str) -> str:
+    rows = engine.execute(FATES, [policy_hash]).fetchall()
+    cells = [tuple(shown(value) for value in row) for row in rows[:MOST_ROWS]]
+    more = [f"… and {len(rows) - MOST_ROWS} more"] if len(rows) > MOST_ROWS else []
+    return "\n".join([text_table.table(("file", "clip", "verdict", "why"), cells, (False,) * 4), *more])
+
+
+def _what_next(config: DemoConfig, lake: Lake) -> str:
+    """Where everything is, and three commands to go on with."""
+    out, place = Path(config.out), shlex.quote(_short(Path(lake.place.root)))
+    return "\n".join(
+        [
+            f"Report   {_short(out / 'report.html')}",
+            f"Dataset  {_short(out / 'dataset')}",
+            f"Lake     {_short(Path(lake.place.root))}",
+            "",
+            "Next:",
+            f'  talkvid sql --engine duckdb --lake {place} "SELECT clip_id, flow.shake, head.avg_resolution FROM clip_metadata ORDER BY flow.shake DESC"',
+            f"  talkvid filter --policy {POLICY} --set shake=20 --lake {place}",
+            "  talkvid run YOUR_VIDEOS --export ./dataset",
+        ]
+    )
+
+
+def _tell(config: DemoConfig, sentence: str) -> None:
+    if not config.quiet:
+        print(sentence, file=sys.stderr, flush=True)
+
+
+def _short(path: Path) -> str:
+    """The path as one would type it from here."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
+
+
+JOB = Job(
+    "demo",
+    "the whole line on sample footage, or on your own",
+    arguments,
+    configure,
+    run,
+    needs_spark=lambda config: False,
+    creates_lake=True,
+)
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(["demo", *sys.argv[1:]])
