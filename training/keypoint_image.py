@@ -1,13 +1,29 @@
 """The picture of the key points that steers the head: two sticks and three dots (vexpress.md §6.2, §6.3)."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 EYE_COLOURS = ((255, 0, 0), (0, 255, 0))
 NOSE_COLOUR = (0, 0, 255)
-THICKNESS_PX = 4
+RADIUS_PX = 4
 STICK_SHADE = 0.6
+
+
+class Stick(NamedTuple):
+    """The ellipse between an eye and the nose: centre x, y and half its length in px, its angle in degrees (0 is to the right, y grows downwards)."""
+
+    centre: tuple[int, int]
+    half_length: int
+    angle: int
+
+
+def stick(eye: np.ndarray, nose: np.ndarray) -> Stick:
+    """Of two points x, y in px. Every number is cut towards zero, also where it is negative."""
+    x, y = eye - nose
+    half_way = (int(np.mean((eye[0], nose[0]))), int(np.mean((eye[1], nose[1]))))
+    return Stick(half_way, int(np.hypot(x, y) / 2), int(math.degrees(math.atan2(y, x))))
 
 
 def draw_keypoints(points: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -20,13 +36,11 @@ def draw_keypoints(points: np.ndarray, height: int, width: int) -> np.ndarray:
     canvas = np.zeros((height, width, 3), dtype=np.uint8)
     left, right, nose = np.asarray(points, dtype=np.float32)[:3]
     for eye, colour in zip((left, right), EYE_COLOURS):
-        centre = [int(np.mean(axis)) for axis in zip(eye, nose)]
-        half_length = int(np.linalg.norm(eye - nose) / 2)
-        angle = int(math.degrees(math.atan2(eye[1] - nose[1], eye[0] - nose[0])))
-        stick = cv2.ellipse2Poly(centre, (half_length, THICKNESS_PX), angle, 0, 360, 1)
-        cv2.fillConvexPoly(canvas, stick, [int(STICK_SHADE * part) for part in colour])
+        centre, half_length, angle = stick(eye, nose)
+        outline = cv2.ellipse2Poly(centre, (half_length, RADIUS_PX), angle, 0, 360, 1)
+        cv2.fillConvexPoly(canvas, outline, [int(STICK_SHADE * part) for part in colour])
     for (x, y), colour in zip((left, right, nose), (*EYE_COLOURS, NOSE_COLOUR)):
-        cv2.circle(canvas, (int(x), int(y)), THICKNESS_PX, colour, thickness=-1)
+        cv2.circle(canvas, (int(x), int(y)), RADIUS_PX, colour, thickness=-1)
     return canvas
 
 

@@ -66,9 +66,10 @@ class DenoisingUNet(UNet):
     def forward(self, latents: Tensor, timesteps: Tensor, conditions: Conditions, *, motion: bool = True) -> Tensor:
         """Latents (b, 4, f, h, w) at timesteps (b,) or (1,) -> v of the same shape, in the dtype of the weights.
 
-        h and w are multiples of 8, f is at most `config.motion_frames`. Without `motion` the motion modules do not run: exact, and a quarter
-        cheaper, while their last layers are zero, as in stage 1.
+        f is at most `config.motion_frames`. Without `motion` the motion modules do not run: exact, and a quarter cheaper, while their last
+        layers are zero, as in stage 1. Raises `ValueError` where h or w is no multiple of 8 (at full size), or f is too great.
         """
+        self._check_size(latents)
         frames = latents.shape[2]
         x = self.conv_in(folded(latents).to(self.dtype))
         if conditions.kps_features is not None:
@@ -80,8 +81,7 @@ class DenoisingUNet(UNet):
 
     def reference_keys(self, banks: Mapping[str, Tensor]) -> dict[str, KeysValues]:
         """Keys and values of the banks (b, n, width), the same for every frame and step: made once per portrait, they spare making them each time."""
-        blocks = {layer.name: layer.attention.block for level in (*self.down_blocks, self.mid_block, *self.up_blocks) for layer in level.layers() if layer.attention}
-        return {name: blocks[name].attn1_5.keys_values(bank) for name, bank in banks.items()}
+        return {name: self.get_submodule(name).block.attn1_5.keys_values(bank) for name, bank in banks.items()}
 
     @staticmethod
     def _layer(x: Tensor, layer: Layer, time: Tensor, frames: int, conditions: Conditions, motion: bool) -> Tensor:

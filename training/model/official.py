@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from schemas.errors import MissingError, UsageError
+from training.model.config import FULL, ModelConfig
 from training.model.vexpress import VExpress
 
 FILES = ("reference_net", "denoising_unet", "motion_module", "v_kps_guider", "audio_projection")
@@ -49,6 +50,15 @@ def load(model: VExpress, folder: str | os.PathLike[str], step: int | None = Non
         if wrong:
             raise UsageError(f"{places[name]} does not fit {name}: {'; '.join(wrong[:3])}{f' and {len(wrong) - 3} more' if len(wrong) > 3 else ''}")
         network.load_state_dict(state, strict=True)
+
+
+def opened(folder: str | os.PathLike[str], step: int | None = None, *, dtype: torch.dtype, device: str = "cpu", config: ModelConfig = FULL) -> VExpress:
+    """A model filled from `folder`, made without drawing random weights first. Raises as `load` does."""
+    with torch.device("meta"):
+        model = VExpress(config)
+    model = model.to(dtype).to_empty(device=device)
+    load(model, folder, step)
+    return model
 
 
 def save(model: VExpress, folder: str | os.PathLike[str], step: int | None = None, dtype: torch.dtype | None = torch.float16) -> list[Path]:

@@ -1,7 +1,7 @@
 """Which parameters each stage trains (vexpress.md §11.3)."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from re import Pattern
 
@@ -58,10 +58,9 @@ def group_of(name: str) -> Group:
     return next(group for group in GROUPS if group.network == network and group.names.search(inside))
 
 
-def freeze_all_but(model: VExpress, stage: int) -> Iterator[tuple[str, nn.Parameter]]:
-    """Set `requires_grad` as `stage` wants it; gives what is trained, by name."""
+def freeze_all_but(model: VExpress, stage: int) -> dict[str, nn.Parameter]:
+    """Set `requires_grad` as `stage` wants it; returns what is trained, by name."""
     trained = trained_in(stage)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(trained(name))
-        if parameter.requires_grad:
-            yield name, parameter
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}

@@ -40,7 +40,11 @@ class ReferenceNet(UNet):
         self._last = self.attention_names()[-1]
 
     def forward(self, latents: Tensor) -> dict[str, Tensor]:
-        """Scaled VAE latents (b, 4, h, w) of portraits -> the banks (b, tokens, width) by name of their block. Gradients flow through them."""
+        """Scaled VAE latents (b, 4, h, w) of portraits -> the banks (b, tokens, width) by name of their block. Gradients flow through them.
+
+        Raises `ValueError` where h or w is no multiple of 8 (at full size).
+        """
+        self._check_size(latents)
         banks: dict[str, Tensor] = {}
         time = self.time_embedding(torch.zeros(1, device=latents.device))
 

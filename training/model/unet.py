@@ -83,7 +83,7 @@ class UNet(nn.Module):
             width = outputs
 
     def walk(self, x: Tensor, run: Callable[[Tensor, Layer], Tensor]) -> Tensor:
-        """Take (n, channels[0], h, w), the output of `conv_in`, through all layers by `run`; h and w are multiples of the smallest level's scale."""
+        """Take (n, channels[0], h, w), the output of `conv_in`, through all layers by `run`."""
         skips = [x]
         for level in self.down_blocks:
             for layer in level.layers():
@@ -110,6 +110,11 @@ class UNet(nn.Module):
     def dtype(self) -> torch.dtype:
         """Of the weights; inputs are brought to it."""
         return self.conv_in.weight.dtype
+
+    def _check_size(self, latents: Tensor) -> None:
+        multiple = 2 ** (len(self.config.channels) - 1)
+        if any(side % multiple for side in latents.shape[-2:]):
+            raise ValueError(f"latents of {latents.shape[-2]}x{latents.shape[-1]} do not fit: both sides must be multiples of {multiple}")
 
     def _kept_small(self, layer: Callable[..., Any], *arguments: Any) -> Any:
         """Run a layer, checkpointed when that is on (not re-entrant: the re-entrant kind loses gradients, vexpress.md §11.3)."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tests.training.model.golden_model import SMALL, fill, given
+from tests.training.model.golden_model import fill, given
 from training.audio_windows import frame_windows, stretched
 from training.keypoint_image import draw_keypoints
 from training.model.audio_projection import AudioProjection
@@ -216,7 +216,7 @@ def lip_mask(batch: int, frames: int) -> Tensor:
 def _drops(model: VExpress, run: dict) -> Drops:
     none = torch.zeros(run["batch"], dtype=torch.bool)
     kept = torch.zeros(run["batch"], run["frames"], dtype=torch.bool)
-    return Drops(none | run["unconditional"], none, {name: kept for name in model.denoising_unet.attention_names()})
+    return Drops(none | run["unconditional"], none, dict.fromkeys(model.denoising_unet.attention_names(), kept))
 
 
 def _gradients(model: VExpress, groups: list[list[str]]) -> tuple[dict[str, float], dict[str, tuple[int, int]]]:
