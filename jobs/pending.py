@@ -5,31 +5,61 @@ from typing import Any
 from schemas.lake import Lake
 from schemas.scores import SHOWN
 from schemas.snapshot import snapshot
+from udfs.cascade import Cascade
 
 CLIP_COLUMNS = ("clip_id", "video_id", "uri", "start_s", "end_s", "crop", "width", "height", "fps", "has_audio")
 
 
-def pending_clips(lake: Lake, fingerprints: dict[str, str], *, retry_failed: bool, limit: int | None = None) -> list[dict[str, Any]]:
+def pending_clips(
+    lake: Lake, fingerprints: dict[str, str], *, retry_failed: bool, limit: int | None = None, cascade: Cascade | None = None
+) -> list[dict[str, Any]]:
     """Clips for which a scorer's fingerprint differs from the wanted one, each with `scorers`, the names that are pending, and
     `attempts`, how often each of them failed before. Those that failed with that very fingerprint are left out unless
     `retry_failed`. Ordered by video and start.
+
+    With a `cascade` each has `known`, what the policy asks of it and is measured already, and a scorer is not pending for a
+    clip that was spared it before by the same rules.
     """
-    unknown = [name for name in fingerprints if name not in SHOWN]
-    if unknown:
-        raise ValueError(f"no struct in clip_metadata for {unknown}")
-    engine = snapshot(lake.ledger, ("clip_metadata", "failures", "videos"))
+    engine = snapshot(lake.ledger, ("clip_metadata", "failures", "videos", "scores"))
     wanted = ", ".join("(?, ?)" for _ in fingerprints)
-    stale = " UNION ALL ".join(f"SELECT clip_id, '{name}' AS scorer FROM clip_metadata WHERE {name}.fingerprint IS DISTINCT FROM ?" for name in fingerprints)
+    stale = " UNION ALL ".join(
+        f"SELECT clip_id, '{_known(name)}' AS scorer FROM clip_metadata WHERE {name}.fingerprint IS DISTINCT FROM ?" for name in fingerprints
+    )
     excluded = "" if retry_failed else "WHERE attempts IS NULL"
     query = f"""
         WITH failed AS (
             SELECT entity AS clip_id, substr(stage, 7) AS scorer, max(attempt) AS attempts FROM failures
             WHERE (stage, fingerprint) IN ({wanted}) GROUP BY ALL),
+        stale AS (SELECT * FROM ({stale}) {_not_spared(cascade, list(fingerprints))}),
         pending AS (
             SELECT clip_id, list(scorer ORDER BY scorer) AS scorers, list(coalesce(attempts, 0) ORDER BY scorer) AS attempts
-            FROM ({stale}) LEFT JOIN failed USING (clip_id, scorer) {excluded} GROUP BY clip_id)
-        SELECT {", ".join(f"m.{name}" for name in CLIP_COLUMNS)}, v.audio_uri, scorers, attempts
+            FROM stale LEFT JOIN failed USING (clip_id, scorer) {excluded} GROUP BY clip_id)
+        SELECT {", ".join(f"m.{name}" for name in CLIP_COLUMNS)}, v.audio_uri, scorers, attempts {_asked_of(cascade)}
         FROM pending JOIN clip_metadata m USING (clip_id) JOIN videos v ON v.video_id = m.video_id
         ORDER BY m.video_id, m.start_s, m.clip_id {f"LIMIT {int(limit)}" if limit is not None else ""}"""
     pairs = [value for name, fingerprint in fingerprints.items() for value in (f"score:{name}", fingerprint)]
     return engine.sql(query, params=pairs + list(fingerprints.values())).to_arrow_table().to_pylist()
+
+
+def _known(name: str) -> str:
+    if name not in SHOWN:
+        raise ValueError(f"{name} is no scorer")
+    return name
+
+
+def _asked_of(cascade: Cascade | None) -> str:
+    """SQL for `known`: the columns of `clip_metadata` that the policy's rules look at."""
+    if cascade is None:
+        return ""
+    columns = sorted({rule.column.partition(".")[0] for rule in cascade.policy.rules})
+    return f", struct_pack({', '.join(f'{name} := m.{name}' for name in columns)}) AS known" if columns else ""
+
+
+def _not_spared(cascade: Cascade | None, scorers: list[str]) -> str:
+    """SQL that leaves out expensive scorers of clips which this very policy has spared them."""
+    later = [name for name in scorers if cascade is not None and cascade.rank(name) > 0]
+    if cascade is None or not later:
+        return ""
+    names = ", ".join(f"'{_known(name)}'" for name in later)
+    spared = f"SELECT clip_id FROM scores WHERE starts_with(skipped_by, '{cascade.mark('')}')"
+    return f"WHERE NOT (scorer IN ({names}) AND clip_id IN ({spared}))"

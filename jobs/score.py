@@ -2,6 +2,7 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,10 @@ from schemas.codes import RETRYABLE
 from schemas.errors import UsageError
 from schemas.lake import Lake
 from schemas.ledger import now
+from schemas.policy import Policy
+from schemas.policy_files import load
 from schemas.scores import STORED
+from udfs.cascade import Cascade
 from udfs.device import resolve
 from udfs.registry import available_scorers, build
 from udfs.score_worker import ROWS, ScoringPlan, died, score_items
@@ -36,6 +40,7 @@ class ScoreConfig:
     or after `commit_every_items` clips."""
 
     scorers: tuple[str, ...] = ()
+    cascade: Policy | None = None
     commit_every_s: float = 60.0
     commit_every_items: int | None = None
     retry_failed: bool = False
@@ -47,6 +52,7 @@ class ScoreConfig:
 def arguments(parser: ArgumentParser) -> None:
     """Flags of the verb."""
     parser.add_argument("--scorers", metavar="A,B", help="names of scorers; all whose weights are there when not given")
+    parser.add_argument("--cascade", metavar="POLICY", help="spare clips that already fail this policy the expensive scorers")
     parser.add_argument("--commit-every", metavar="60s|N", default="60s", help="commit after so many seconds of work, or so many clips")
     parser.add_argument("--retry-failed", action="store_true", help="try clips again that failed before")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where networks run")
@@ -56,7 +62,10 @@ def configure(args: Namespace) -> ScoreConfig:
     """The configuration of a command line. Raises `UsageError` for words that mean nothing."""
     seconds, items = _commit_every(args.commit_every)
     names = tuple(dict.fromkeys(name.strip() for name in (args.scorers or "").split(",") if name.strip()))
-    return ScoreConfig(names, seconds, items, args.retry_failed, args.device, args.limit, args.quiet)
+    cascade = load(args.cascade) if args.cascade else None
+    if cascade is not None and not cascade.cascade:
+        raise UsageError(f"--cascade {args.cascade}: the policy names no order of scorers; add for example cascade: [[technical, flow], [head]]")
+    return ScoreConfig(names, cascade, seconds, items, args.retry_failed, args.device, args.limit, args.quiet)
 
 
 def _commit_every(text: str) -> tuple[float, int | None]:
@@ -94,24 +103,33 @@ def run(spark: "SparkSession | None", lake: Lake, config: ScoreConfig) -> Summar
     """read pending clips → score → append scores and failures."""
     started, run_id = now(), new_run_id("score")
     scorers, skipped = wanted_scorers(config)
-    plan = ScoringPlan.of(scorers, resolve(config.device))
+    cascade = Cascade(config.cascade) if config.cascade else None
+    plan = ScoringPlan.of(scorers, resolve(config.device), cascade)
     fingerprints = dict(plan.fingerprints)
     for name, reason in skipped.items():
         print(f"score: {name} is left out: {reason}", file=sys.stderr)
     metadata.refresh(lake)
-    clips = pending_clips(lake, fingerprints, retry_failed=config.retry_failed, limit=config.limit)
+    clips = pending_clips(lake, fingerprints, retry_failed=config.retry_failed, limit=config.limit, cascade=cascade)
     counts = {"in": len(clips), "pending": len(clips), "scored": 0, "failed": 0}
+    extra: dict[str, object] = {"skipped_scorers": skipped}
     if clips:
         assert spark is not None
         attempts = {(clip["clip_id"], f"score:{name}"): count for clip in clips for name, count in zip(clip["scorers"], clip["attempts"])}
+        asked = Counter(name for clip in clips for name in clip["scorers"])
+        answered: Counter[str] = Counter()
         for rows in _scored(spark, clips, plan, config):
             _commit(lake, rows, run_id, attempts, counts)
+            answered.update(_answered(rows))
+        if cascade is not None:
+            spared = asked - answered
+            for name in spared:
+                print(f"score: cascade {cascade.policy.name} spared {name} {spared[name]} of {asked[name]} clips", file=sys.stderr)
+            extra["spared"] = dict(spared)
     metadata.refresh(lake)
     lake.ledger.compact("scores")
     metadata.keep_state(lake)
     check_sum("score", "pending", ("scored", "failed"), counts)
-    summary = Summary("score", counts, fingerprint=",".join(fingerprints.values()), complete=config.limit is None)
-    summary.extra["skipped_scorers"] = skipped
+    summary = Summary("score", counts, fingerprint=",".join(fingerprints.values()), extra=extra, complete=config.limit is None)
     record(lake, summary, config, run_id=run_id, started=started, depends_on=DEPENDS_ON, fingerprints=fingerprints)
     return summary
 
@@ -163,11 +181,18 @@ def _commit(lake: Lake, rows: pa.Table, run_id: str, attempts: dict[tuple[str, s
     counts["scored"] += rows.num_rows - failed
 
 
+def _answered(rows: pa.Table) -> Counter[str]:
+    """Clips by scorer that gave values or failed."""
+    found = Counter({name: rows.num_rows - rows[name].null_count for name in STORED})
+    found.update(failure["stage"].partition(":")[2] for failures in rows["failures"].to_pylist() for failure in failures)
+    return found
+
+
 def _any_struct(rows: pa.Table) -> pa.Array:
-    """True where at least one scorer gave values."""
+    """True where at least one scorer gave values, or a cascade spared one."""
     import pyarrow.compute as pc
 
-    present = pc.is_valid(rows["technical"])
+    present = pc.is_valid(rows["skipped_by"])
     for name in STORED:
         present = pc.or_(present, pc.is_valid(rows[name]))
     return present

@@ -9,14 +9,15 @@ import pyarrow as pa
 
 from schemas.codes import Rejected
 from schemas.scores import STORED, struct_of
+from udfs.cascade import Cascade, Skipped
 from udfs.device import claim
 from udfs.registry import scorer_fingerprint
 from udfs.scorer import Clip, Device, Scorer
 from udfs.scoring import Asked, Outcomes, score_clips, set_up
 
 FAILURE = pa.struct([("stage", pa.string()), ("fingerprint", pa.string()), ("code", pa.string()), ("detail", pa.string())])
-ROWS = pa.schema([("clip_id", pa.string()), *[(name, struct_of(name)) for name in STORED], ("failures", pa.list_(FAILURE))])
-"""Result rows: one per clip, a struct per scorer that succeeded, a failure per scorer that did not."""
+ROWS = pa.schema([("clip_id", pa.string()), *[(name, struct_of(name)) for name in STORED], ("skipped_by", pa.string()), ("failures", pa.list_(FAILURE))])
+"""Result rows: one per clip, a struct per scorer that succeeded, a failure per scorer that did not, and what a cascade spared."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,13 @@ class ScoringPlan:
     configs: tuple[tuple[str, Any], ...] = ()
     device: str = "cpu"
     threads: int = 1
+    cascade: Cascade | None = None
 
     @classmethod
-    def of(cls, scorers: Sequence[Scorer], device: str = "cpu") -> "ScoringPlan":
+    def of(cls, scorers: Sequence[Scorer], device: str = "cpu", cascade: Cascade | None = None) -> "ScoringPlan":
         """The plan that runs these scorers, configured as they are here, wherever the worker is."""
-        return cls(tuple((s.name, scorer_fingerprint(s)) for s in scorers), tuple((s.name, s.config) for s in scorers), device)
+        fingerprints = tuple((scorer.name, scorer_fingerprint(scorer)) for scorer in scorers)
+        return cls(fingerprints, tuple((scorer.name, scorer.config) for scorer in scorers), device, cascade=cascade)
 
 
 @lru_cache(maxsize=1)
@@ -45,10 +48,12 @@ def score_items(plan: ScoringPlan, items: list[dict[str, Any]]) -> Iterator[tupl
     """Measure the clips of `items` (see `item_clip`) with the scorers that each names under `scorers`."""
     scorers, device = _loaded(plan)
     fingerprints = dict(plan.fingerprints)
-    asked = [Asked(item_clip(item), tuple(item["scorers"])) for item in items]
+    asked = [Asked(item_clip(item), tuple(item["scorers"]), item.get("known") or {}) for item in items]
     batch = 1 if device.kind == "cpu" else 8
-    for index, outcomes in score_clips(asked, scorers, clips_per_batch=batch):
-        yield index, [row(items[index]["clip_id"], outcomes, fingerprints, device)]
+    for index, outcomes in score_clips(asked, scorers, clips_per_batch=batch, cascade=plan.cascade):
+        made = row(items[index]["clip_id"], outcomes, fingerprints, device)
+        rules = [outcome.rule for outcome in outcomes.values() if isinstance(outcome, Skipped)]
+        yield index, [made | {"skipped_by": plan.cascade.mark(rules[0])} if plan.cascade and rules else made]
 
 
 def item_clip(item: dict[str, Any]) -> Clip:
@@ -77,7 +82,7 @@ def row(clip_id: str, outcomes: Outcomes, fingerprints: dict[str, str], device: 
         if isinstance(outcome, Rejected):
             failure = {"stage": f"score:{name}", "fingerprint": fingerprints[name], "code": outcome.code, "detail": outcome.detail}
             result["failures"].append(failure)
-        else:
+        elif not isinstance(outcome, Skipped):
             result[name] = outcome | {"fingerprint": fingerprints[name], "device": device.kind, "dtype": device.dtype}
     return result
 

@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from schemas.codes import Rejected
 from udfs import media
+from udfs.cascade import Cascade, Skipped
 from udfs.scorer import Clip, Device, Outcome, Reduced, Scorer
 
 Views = dict[str, Reduced | Rejected]
-Outcomes = dict[str, Outcome]
+Outcomes = dict[str, "Outcome | Skipped"]
 
 DECODE_AHEAD = 2
 """Clips that are decoded while another is scored; bounds the views held in memory."""
@@ -30,21 +31,29 @@ DECODE_AHEAD = 2
 
 @dataclass(frozen=True)
 class Asked:
-    """A clip and the names of the scorers that shall measure it."""
+    """A clip and the names of the scorers that shall measure it. `known` is what its row of `clip_metadata` says already."""
 
     clip: Clip
     scorers: tuple[str, ...]
+    known: Mapping[str, Any] = field(default_factory=dict)
 
 
 def score_clips(
-    asked: Sequence[Asked], scorers: Sequence[Scorer], *, clips_per_batch: int = 1, decode_ahead: int = DECODE_AHEAD
+    asked: Sequence[Asked],
+    scorers: Sequence[Scorer],
+    *,
+    clips_per_batch: int = 1,
+    decode_ahead: int = DECODE_AHEAD,
+    cascade: Cascade | None = None,
 ) -> Iterator[tuple[int, Outcomes]]:
     """Yield (index into `asked`, outcome of each asked scorer), every clip once, in order.
 
     `scorers` are set up; those that need `head` come after the scorer `head`. A scorer sees up to `clips_per_batch` clips at a
-    time; its `reduce` and `score` are never called concurrently. What fails is a `Rejected` outcome, never an exception.
+    time; its `reduce` and `score` are never called concurrently. What fails is a `Rejected` outcome, never an exception; what a
+    `cascade` spares is `Skipped`.
     """
-    by_name = {scorer.name: scorer for scorer in sorted(scorers, key=lambda scorer: "head" in scorer.needs)}
+    order = sorted(scorers, key=lambda scorer: (cascade.rank(scorer.name) if cascade else 0, "head" in scorer.needs))
+    by_name = {scorer.name: scorer for scorer in order}
     locks = {name: threading.Lock() for name in by_name}
     with _Videos(asked) as videos, ThreadPoolExecutor(max_workers=decode_ahead) as pool:
         waiting: deque[tuple[int, Future[Views]]] = deque()
@@ -64,7 +73,8 @@ def score_clips(
             batch.append((index, future.result()))
             submit()
             if len(batch) == clips_per_batch or not waiting:
-                yield from zip((index for index, _ in batch), _scored([views for _, views in batch], by_name, locks))
+                known = [dict(asked[index].known) for index, _ in batch]
+                yield from zip((index for index, _ in batch), _scored([views for _, views in batch], known, by_name, locks, cascade))
                 batch = []
 
 
@@ -184,25 +194,33 @@ def _sound(clip: Clip, video: _Video) -> NDArray[np.float32]:
         return media.audio_16k(path, clip.start_s, clip.end_s)
 
 
-def _scored(batch: list[Views], by_name: dict[str, Scorer], locks: dict[str, threading.Lock]) -> list[Outcomes]:
-    """Outcomes of a batch of clips, scorer by scorer."""
+def _scored(
+    batch: list[Views], known: list[dict[str, Any]], by_name: dict[str, Scorer], locks: dict[str, threading.Lock], cascade: Cascade | None
+) -> list[Outcomes]:
+    """Outcomes of a batch of clips, scorer by scorer; `known` grows by what is measured."""
     outcomes: list[Outcomes] = [{} for _ in batch]
     for name, scorer in by_name.items():
-        rows = [row for row, views in enumerate(batch) if name in views]
-        ready = [row for row in rows if isinstance(batch[row][name], Reduced)]
-        for row in rows:
-            if row not in ready:
-                outcomes[row][name] = batch[row][name]
+        ready: dict[int, Reduced] = {}
+        for row, views in enumerate(batch):
+            view = views.get(name)
+            rule = cascade.failed_before(name, known[row]) if cascade and isinstance(view, Reduced) else None
+            if rule is not None:
+                outcomes[row][name] = Skipped(rule)
+            elif isinstance(view, Reduced):
+                head = known[row].get("head")
+                view.head = head if isinstance(head, dict) else None
+                ready[row] = view
+            elif view is not None:
+                outcomes[row][name] = view
         if not ready:
             continue
-        views = [batch[row][name] for row in ready]
-        for row, view in zip(ready, views):
-            head = outcomes[row].get("head")
-            view.head = head if isinstance(head, dict) else None
         with locks[name]:
+            views = list(ready.values())
             answers = _guarded(scorer, lambda scorer=scorer, views=views: scorer.score(views))
         for position, row in enumerate(ready):
-            outcomes[row][name] = answers if isinstance(answers, Rejected) else answers[position]
+            outcomes[row][name] = known[row][name] = answers if isinstance(answers, Rejected) else answers[position]
+            if isinstance(known[row][name], Rejected):
+                del known[row][name]
     return outcomes
 
 

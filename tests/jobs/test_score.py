@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,7 @@ from jobs.cli import Sessions, execute
 from jobs.score import JOB, ScoreConfig, configure, run
 from schemas.errors import UsageError
 from schemas.lake import Lake
+from schemas.policy import Policy, Rule
 from tests.footage import moving_square
 
 CONFIG = ScoreConfig(scorers=("technical", "flow"), device="cpu", quiet=True)
@@ -94,6 +96,20 @@ def test_limit_leaves_the_rest_for_the_next_run(spark, videos, tmp_path):
     lake = lake_at(tmp_path / "lake", videos)
     assert run(spark, lake, ScoreConfig(scorers=CONFIG.scorers, limit=4, device="cpu", quiet=True)).counts["scored"] == 4
     assert run(spark, lake, CONFIG).counts["scored"] == 5
+
+
+def test_cascade_spares_failing_clips_until_its_rules_change(spark, videos, tmp_path):
+    lake = lake_at(tmp_path / "lake", videos)
+    strict = Policy("strict", (Rule("sharp", "technical.sharpness", ">=", 1e9),), cascade=(("technical",), ("flow",)))
+    spared = ScoreConfig(scorers=CONFIG.scorers, cascade=strict, device="cpu", quiet=True)
+    summary = run(spark, lake, spared)
+    assert summary.counts == {"in": 9, "pending": 9, "scored": 9, "failed": 0}
+    assert summary.extra["spared"] == {"flow": 9}
+    assert all(row["technical"] and not row["flow"] for row in measured(lake).values())
+    assert run(spark, lake, spared).counts["pending"] == 0
+    eased = replace(spared, cascade=strict.with_set({"sharp": "0"}))
+    assert run(spark, lake, eased).counts["pending"] == 9
+    assert all(row["flow"] for row in measured(lake).values())
 
 
 def _kill_when_seen(name: str, parent: int, killed: list[int], ended: threading.Event) -> None:

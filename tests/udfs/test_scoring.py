@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from schemas.codes import Rejected
+from schemas.policy import Policy, Rule
 from tests.footage import moving_square
 from udfs import media
+from udfs.cascade import Cascade, Skipped
 from udfs.scorer import Clip, Device
 from udfs.scoring import Asked, score_clips
 
@@ -140,3 +142,25 @@ def test_span_without_frames_is_rejected_in_words(video):
     result = outcomes([Asked(clip(video, 60.0, 61.0), ("every",))], [MeanOfEvery()])
     assert result[0]["every"].code == "truncated"
     assert "no frames between 60.000 s and 61.000 s" in result[0]["every"].detail
+
+
+def test_clip_that_fails_a_cheap_rule_is_spared_the_expensive_scorer(video):
+    rules = (Rule("bright", "every.mean", ">=", 1000.0), Rule("speech", "speech_ratio", ">=", 0.5))
+    cascade = Cascade(Policy("p", rules, cascade=(("every",), ("other",))))
+    scored = []
+
+    class Expensive(MeanOfEvery):
+        def score(self, clips):
+            scored.extend(clip.clip.clip_id for clip in clips)
+            return super().score(clips)
+
+    easy = Cascade(Policy("p", rules[1:], cascade=(("every",), ("other",))))
+    asked = [Asked(clip(video, 0, 1, "silent"), ("every", "other"), {"speech_ratio": 0.1}), Asked(clip(video, 0, 1), ("every", "other"), {"speech_ratio": 1.0})]
+    scorers = [Expensive(name="other"), MeanOfEvery()]
+    first = outcomes(asked, scorers, cascade=cascade)
+    assert [row["other"] for row in first] == [Skipped("bright"), Skipped("bright")]
+    assert scored == []
+    second = outcomes(asked, scorers, cascade=easy)
+    assert second[0]["other"] == Skipped("speech")
+    assert second[1]["other"]["frames"] == 5
+    assert all(row["every"]["frames"] == 5 for row in first + second)
