@@ -117,7 +117,8 @@ def _described(plan: Registration, item: Item) -> Row:
             row = _columns(plan, _with_copied_sidecars(item, folder), copy)
             if row["removed"]:
                 return row
-            waiting = shelf.keep(folder, plan.media, row["sha256"])
+            # Two sources with the same bytes may have different sidecars, so each waits in a folder of its own.
+            waiting = shelf.keep(folder, plan.media, f"{row['sha256'][:32]}-{text_digest(item['uri'])}")
             return row | moved_uris(row, folder, waiting) | {"waiting": str(waiting)}
 
 
@@ -127,7 +128,7 @@ def _downloaded(plan: Registration, item: Item) -> Row:
     video_id = youtube_id(url)
     folder = Path(plan.media, video_id) if video_id else None
     if folder is None or finished(folder, url) is None:
-        folder = shelf.incoming(plan.media, video_id or "u" + hashlib.sha256(url.encode()).hexdigest()[:32])
+        folder = shelf.incoming(plan.media, video_id or f"u-{text_digest(url)}")
     fetched = fetch(url, folder, plan.download, plan.removed_channels)
     known = item | {"subtitle_uri": str(fetched.subtitle) if fetched.subtitle else None, "provenance": {**item["provenance"], **fetched.source}}
     row = _columns(plan, known, fetched.video)
@@ -213,3 +214,8 @@ def digest(path: str | os.PathLike) -> str:
     """sha256 of a file's bytes, in hex."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def text_digest(text: str) -> str:
+    """32 hex digits of a text's sha256: a safe name for it."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

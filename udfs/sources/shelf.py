@@ -1,7 +1,6 @@
 """The lake's own media: files copied or downloaded wait in `media/.incoming` until they have an id, then move to `media/<video_id>`."""
 
 import contextlib
-import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -28,13 +27,11 @@ def copying(media: str) -> Iterator[Path]:
 
 
 def keep(folder: Path, media: str, key: str) -> Path:
-    """Give a finished folder its waiting name; what waits there already holds the same bytes and stays."""
+    """Give a finished folder its waiting name, in the place of what a killed run left there. Returns its new path."""
     final = incoming(media, key)
-    try:
-        os.rename(folder, final)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            raise
+    if final.exists():
+        shutil.rmtree(final)
+    os.replace(folder, final)
     return final
 
 

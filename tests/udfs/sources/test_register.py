@@ -68,10 +68,10 @@ def test_copy_waits_in_the_lake_with_its_sidecars_and_moves_to_its_id(folder: Pa
     assert sorted(os.listdir(waiting)) == ["audio.m4a", "subtitles.vtt", "video.mp4"]
     assert digest(row["uri"]) == digest(folder / "silent.mp4")
     assert Path(row["audio_uri"]).parent == waiting
-    assert os.listdir(waiting.parent) == [row["sha256"]]
+    assert os.listdir(waiting.parent) == [waiting.name]
     again = row_of(plan, file_source(str(folder / "silent.mp4")))
     assert again["waiting"] == row["waiting"]
-    assert os.listdir(waiting.parent) == [row["sha256"]]
+    assert os.listdir(waiting.parent) == [waiting.name]
     shelf.shelve(waiting, str(tmp_path), "-id")
     assert (tmp_path / "-id" / "video.mp4").is_file()
 
