@@ -1,6 +1,7 @@
 """Addresses on the network: YouTube ids and links in all their forms, plain http(s) addresses, object stores."""
 
 import re
+from functools import lru_cache
 from urllib.parse import parse_qs, urlsplit
 
 from schemas.ids import is_youtube_id
@@ -53,6 +54,7 @@ def youtube_url(video_id: str) -> str:
     return f"https://www.youtube.com/watch?v={video_id}"
 
 
+@lru_cache(maxsize=1024)
 def download_source(text: str) -> Source | None:
     """The source that an id or address to download means; None when it is neither."""
     text = text.strip()

@@ -1,9 +1,10 @@
 """Which files of a folder are videos, and which lie beside one: subtitles, separate sound, notes."""
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from functools import cached_property
 
 from udfs.sources.source import Problem, Source
 
@@ -27,25 +28,25 @@ class Entry:
     bytes: int | None = None
     mtime_ns: int | None = None
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Its name in its folder."""
-        return PurePosixPath(self.address).name
+        return self.address.rpartition("/")[2]
 
-    @property
+    @cached_property
     def stem(self) -> str:
         """Its name without the last extension."""
-        return PurePosixPath(self.name).stem
+        return os.path.splitext(self.name)[0]
 
-    @property
+    @cached_property
     def suffix(self) -> str:
         """Its last extension, in lower case, with the dot."""
-        return PurePosixPath(self.name).suffix.lower()
+        return os.path.splitext(self.name)[1].lower()
 
 
 def may_be_video(name: str) -> bool:
     """True unless the name says that it is hidden, unfinished or a sidecar."""
-    suffix = PurePosixPath(name).suffix.lower()
+    suffix = os.path.splitext(name)[1].lower()
     return not name.startswith(".") and suffix not in UNFINISHED and suffix not in NOTES and suffix not in SUBTITLES
 
 
