@@ -74,9 +74,12 @@ def run(spark: "SparkSession | None", lake: Lake, config: FilterConfig) -> Summa
         behind = metadata.behind(lake)
     engine = duck.connect(lake.ledger, policy)
     steps = funnel(engine)
-    summary = Summary("filter", _counts(steps), fingerprint=policy.policy_hash, results=funnel_text(steps))
+    random, missing = _of_scores(engine, policy)
+    summary = Summary("filter", _counts(steps), fingerprint=policy.policy_hash, results="\n".join([*random, funnel_text(steps)]))
     summary.extra = {"policy": policy.name, "policy_hash": policy.policy_hash, "saved": config.save, "funnel": [asdict(step) for step in steps]}
-    summary.notes = _lacking(engine, policy, behind)
+    summary.notes = random + missing
+    if behind:
+        summary.notes.append(f"filter: {behind} scored clips are not in clip_metadata yet and count as they stood before; --save brings them in")
     if config.save:
         save(engine, lake, config, summary)
     check_sum("filter", "clips", ("kept", "rejected"), summary.counts)
@@ -89,19 +92,21 @@ def _counts(steps: Sequence[FunnelStep]) -> dict[str, int]:
     return {"in": clips, "clips": clips, "kept": steps[-1].clips_out or 0, "rejected": rejected}
 
 
-def _lacking(engine: "DuckDBPyConnection", policy: Policy, behind: int) -> list[str]:
-    """Sentences about clips that the policy drops because they were not scored."""
+def _of_scores(engine: "DuckDBPyConnection", policy: Policy) -> tuple[list[str], list[str]]:
+    """Sentences about the scores that the policy looks at: those from random weights, and those that are not there."""
     scorers = list(dict.fromkeys(rule.scorer for rule in policy.rules if rule.scorer))
-    counted = ", ".join(["count(*)", *(f"count(*) FILTER ({scorer} IS NULL)" for scorer in scorers)])
-    clips, *unscored = engine.execute(f"SELECT {counted} FROM clip_metadata").fetchall()[0]
-    notes = [
-        f"filter: {missing} of {clips} clips have no {scorer} scores and are dropped for it; score them with: talkvid score"
-        for scorer, missing in zip(scorers, unscored, strict=True)
-        if missing
-    ]
-    if behind:
-        notes.append(f"filter: {behind} scored clips are not in clip_metadata yet and count as they stood before; --save brings them in")
-    return notes
+    random = [f"count(*) FILTER (starts_with({scorer}.fingerprint, 'random:'))" for scorer in scorers]
+    missing = [f"count(*) FILTER ({scorer} IS NULL)" for scorer in scorers]
+    clips, *counted = engine.execute(f"SELECT {', '.join(['count(*)', *random, *missing])} FROM clip_metadata").fetchall()[0]
+    of_random, of_missing = dict(zip(scorers, counted)), dict(zip(scorers, counted[len(scorers) :]))
+    return (
+        [f"RANDOM WEIGHTS: {scorer} scores of {count} of {clips} clips mean nothing" for scorer, count in of_random.items() if count],
+        [
+            f"filter: {count} of {clips} clips have no {scorer} scores and are dropped for it; score them with: talkvid score"
+            for scorer, count in of_missing.items()
+            if count
+        ],
+    )
 
 
 def funnel(engine: "DuckDBPyConnection") -> list[FunnelStep]:

@@ -50,6 +50,15 @@ def test_clips_without_scores_are_named_on_stderr(lake):
     assert "no head scores" not in answer.stdout
 
 
+def test_random_weights_are_named_in_the_first_line(lake):
+    row = next(row for row in lake.ledger.read("scores").to_pylist() if row["clip_id"] == "good")
+    row["dover"]["fingerprint"] = "random:dover-v1-0"
+    lake.ledger.append("scores", [row | {"clip_id": "unscored", "run_id": "score-2"}])
+    answer = filtered(lake, "--policy", "talkvid", "--save")
+    assert answer.stdout.splitlines()[0] == "RANDOM WEIGHTS: dover scores of 1 of 6 clips mean nothing"
+    assert "RANDOM WEIGHTS" in answer.stderr
+
+
 def test_json_is_one_object_with_the_funnel(lake):
     record = json.loads(filtered(lake, "--policy", "talkvid", "--json").stdout)
     assert (record["verb"], record["in"], record["clips"], record["kept"], record["rejected"]) == ("filter", 6, 6, 2, 4)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pyarrow as pa
 import pytest
 
 from schemas import duck
@@ -9,6 +10,7 @@ from schemas.active_policy import active_policy, make_active
 from schemas.lake import Lake
 from schemas.policy import Policy
 from schemas.policy_files import load
+from schemas.tables import TABLES
 from schemas.views import curated_sql, funnel_sql, verdicts_sql
 from tests.small_lake import CLIP_S, CLIPS, TALKVID_FAILED, VIDEO_S, make_small_lake
 
@@ -74,6 +76,14 @@ def test_a_clip_without_a_value_is_dropped_and_counted_as_missing(ask, policy):
 def test_a_moved_threshold_moves_the_funnel(ask, policy):
     kept = {value: ask(funnel_sql(policy.with_set({"avg_movement": value})))[-1]["clips_out"] for value in ("80", "82", "82.5", "99")}
     assert kept == {"80": 2, "82": 2, "82.5": 1, "99": 0}
+
+
+def test_nan_is_missing_though_the_files_statistics_hide_it(tmp_path, policy):
+    lake = make_small_lake(tmp_path)
+    rows = [row for row in lake.ledger.read("clip_metadata").to_pylist() if row["clip_id"] in ("good", "nan", "restless")]
+    lake.ledger.overwrite("clip_metadata", pa.Table.from_pylist(rows, TABLES["clip_metadata"].schema).to_reader())
+    steps = duck.connect(lake.ledger, policy).sql("SELECT clips_in, clips_out, missing FROM funnel WHERE step = 2").fetchall()
+    assert steps == [(3, 2, 1)]
 
 
 @pytest.mark.parametrize("dialect", ["duckdb", "spark"])
