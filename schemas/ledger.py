@@ -17,6 +17,7 @@ from schemas.tables import TABLES
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
+    from pyarrow.fs import FileSystem
 
 COMMON_PROPERTIES = {"delta.enableDeletionVectors": "false"}
 
@@ -110,7 +111,13 @@ class Ledger:
 
     def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
         """The whole table, or some of its columns; meant for small tables or few columns."""
-        return self.open(table).to_pyarrow_table(columns=list(columns) if columns else None)
+        return self.open(table).to_pyarrow_table(columns=list(columns) if columns else None, filesystem=self._filesystem(table))
+
+    def _filesystem(self, table: str) -> "FileSystem | None":
+        """Arrow's own view of a folder: through delta-rs's, which is Python code, reading threads abort a process that ends just then."""
+        from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
+
+        return SubTreeFileSystem(self.place.table(table), LocalFileSystem()) if self.place.is_local else None
 
     def files(self, table: str, version: int | None = None) -> list[str]:
         """Addresses of the Parquet files of a snapshot, the newest if not said; plain paths in a folder (delta-rs escapes spaces and umlauts)."""
