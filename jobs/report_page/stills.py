@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from jobs.report_page.facts import FIRST_RULE
+from jobs.report_page.plots import number
 from schemas.codes import CODES, Rejected
 from schemas.policy import Policy, Rule
 from udfs.media import still
@@ -19,11 +20,16 @@ if TYPE_CHECKING:
 MOST_KEPT = 8
 MOST_DROPPED = 16
 WIDTH_PX = 320
+MISSING = ":missing"
+"""End of the name of a failed rule whose value is missing."""
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One clip. `picture` is a data URI, or `lacks` says why there is none; `failed` are (rule, what was measured) of all failed rules."""
+    """One clip. `picture` is a data URI, or `lacks` says why there is none.
+
+    `failed` are (rule, measured value) of the rules that it fails, `missing` the rules that found no value.
+    """
 
     clip_id: str
     name: str
@@ -31,6 +37,7 @@ class Tile:
     picture: str
     lacks: str
     failed: tuple[tuple[str, str], ...]
+    missing: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -92,11 +99,12 @@ def _tile(clip: dict[str, Any], policy: Policy) -> Tile:
     except Rejected as rejection:
         lacks = CODES[rejection.code]
     rules = {rule.name: rule for rule in policy.rules}
-    failed = tuple((name.removesuffix(":missing"), _value(clip, rules[name.removesuffix(":missing")])) for name in clip["failed"])
-    return Tile(clip["clip_id"], clip["title"] or PurePath(clip["uri"]).name, clip["duration_s"], picture, lacks, failed)
+    failed = tuple((name, _value(clip, rules[name])) for name in clip["failed"] if not name.endswith(MISSING))
+    missing = tuple(name.removesuffix(MISSING) for name in clip["failed"] if name.endswith(MISSING))
+    return Tile(clip["clip_id"], clip["title"] or PurePath(clip["uri"]).name, clip["duration_s"], picture, lacks, failed, missing)
 
 
 def _value(clip: dict[str, Any], rule: Rule) -> str:
     struct, _, leaf = rule.column.partition(".")
-    value = clip[struct][leaf] if leaf and clip[struct] else (None if leaf else clip[struct])
-    return "has no value" if value is None else f"is {value:.3g}" if isinstance(value, float) else f"is {value}"
+    value = clip[struct][leaf] if leaf else clip[struct]
+    return number(value) if isinstance(value, float) else str(value).lower()

