@@ -47,7 +47,7 @@ def _answer(engine: "Engine", command: str) -> pa.RecordBatchReader:
 def _commands(on_terminal: bool) -> Iterator[str]:
     """Backslash commands, and queries without their `;`. What stands without one at the end of the input counts too."""
     held = ""
-    for line in _lines(on_terminal):
+    while (line := _line("      -> " if held.strip() else "talkvid> ", on_terminal)) is not None:
         if not held.strip() and line.strip().startswith("\\"):
             yield line.strip()
             continue
@@ -57,16 +57,12 @@ def _commands(on_terminal: bool) -> Iterator[str]:
         yield held.strip()
 
 
-def _lines(on_terminal: bool) -> Iterator[str]:
-    if not on_terminal:
-        yield from (line.rstrip("\n") for line in sys.stdin)
-        return
-    while True:
-        try:
-            yield input("talkvid> ")
-        except EOFError:
-            print(file=sys.stderr)
-            return
+def _line(prompt: str, on_terminal: bool) -> str | None:
+    """The next line of standard input, None at its end."""
+    try:
+        return input(prompt if on_terminal else "")
+    except EOFError:
+        return None
 
 
 def split(text: str) -> tuple[list[str], str]:
