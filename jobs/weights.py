@@ -1,4 +1,4 @@
-"""`talkvid weights`: list, fetch, verify and add network weights, with no lake and no Spark."""
+"""`talkvid weights`: list, fetch, verify, add and export network weights, with no lake and no Spark."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -9,7 +9,7 @@ from jobs import text_table
 from jobs.job import Job
 from jobs.summary import Summary
 from schemas.errors import MissingError, UsageError, VerificationError
-from udfs import weights
+from udfs import weights, weights_export
 from udfs.weights_manifest import Weight
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ ACTIONS = {
     "fetch": "download NAME from its official address",
     "verify": "check the bytes of NAME, or of all that is there",
     "add": "take the copy FILE, whose entry is recognised or named by --name",
+    "export": "write NAME for onnxruntime, beside it",
 }
 
 
@@ -43,7 +44,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def configure(args: Namespace) -> WeightsConfig:
     """Configuration from the command line. Raises `UsageError` where NAME or FILE is lacking or too much."""
-    if args.action in ("fetch", "add") and args.subject is None:
+    if args.action in ("fetch", "add", "export") and args.subject is None:
         raise UsageError(f"weights {args.action} needs {'a file' if args.action == 'add' else 'a name; see talkvid weights list'}")
     if args.name is not None and args.action != "add":
         raise UsageError(f"--name goes with weights add, not with weights {args.action}")
@@ -58,6 +59,8 @@ def run(spark: "SparkSession | None", lake: "Lake", config: WeightsConfig) -> Su
         return _verify(config.subject)
     if config.action == "fetch":
         return _taken("fetched", weights.fetch(str(config.subject)))
+    if config.action == "export":
+        return _taken("exported", weights_export.export(str(config.subject)))
     return _taken("added", weights.add(str(config.subject), config.name))
 
 
@@ -108,7 +111,7 @@ def _origin(weight: Weight) -> str:
 
 JOB = Job(
     verb="weights",
-    help="List, fetch, verify and add network weights, with their licences.",
+    help="List, fetch, verify, add and export network weights, with their licences.",
     arguments=arguments,
     configure=configure,
     run=run,

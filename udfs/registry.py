@@ -14,6 +14,8 @@ SCORERS: dict[str, str] = {
     "technical": "udfs.technical:Technical",
     "flow": "udfs.flow:Flow",
     "head": "udfs.head:Head",
+    "dover": "udfs.dover:Dover",
+    "cotracker": "udfs.cotracker:CoTracker",
 }
 """Name (its struct in `schemas.scores.STORED`) to `module:class`; cheap ones first."""
 

@@ -16,9 +16,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from schemas.errors import MissingError, UsageError, VerificationError
+from udfs import checkpoint
 from udfs.faces.pack import is_detector
 from udfs.weights_manifest import MANIFEST, Weight
 
+CHECKPOINTS = (".pth", ".pt", ".safetensors")
 _CHUNK = 1 << 20
 _MAX_UNPACKED_BYTES = 4 << 30
 
@@ -95,7 +97,7 @@ def missing_sentence(weight: Weight) -> str:
 def add(file: str | os.PathLike[str], name: str | None = None) -> Weight:
     """Copy a user's file, folder or zip of a pack into the weights folder, check it and pin its hash; returns its entry.
 
-    Without a name the entry is recognised by hash, or by what an ONNX file gives out. Raises `UsageError` for what is not
+    Without a name the entry is recognised by hash, by the keys of a checkpoint, or by what an ONNX file gives out. Raises `UsageError` for what is not
     recognised or not the file the manifest pins, `MissingError` when there is no such file. Nothing half copied is ever seen.
     """
     source = Path(file).expanduser()
@@ -192,6 +194,10 @@ def _recognised(source: Path) -> Weight:
     for weight in MANIFEST:
         if weight.kind != "package" and (weight.sha256 in digests or digests & set(weight.members.values())):
             return weight
+    if source.suffix in CHECKPOINTS:
+        held = next((weight for weight in MANIFEST if weight.holds and checkpoint.is_one(source, weight.holds)), None)
+        if held is not None:
+            return held
     if any(is_detector(file) for file in _files(source) if file.suffix == ".onnx"):
         return entry("custom-pack")
     names = ", ".join(weight.name for weight in MANIFEST if weight.kind != "package")
@@ -230,6 +236,11 @@ def _refuse_other(weight: Weight, source: Path, copy: Path) -> None:
             raise UsageError(f"{source} is not {weight.name} as published: {', '.join(wrong)} differs; add another pack with --name custom-pack")
     elif weight.sha256 and _digest(copy) != weight.sha256:
         raise UsageError(f"{source} is not {weight.name} as the manifest pins it: its sha256 is {_digest(copy)}, not {weight.sha256}")
+    if weight.holds:
+        try:
+            checkpoint.read(source, weight.holds)
+        except VerificationError as error:
+            raise UsageError(str(error)) from error
     if weight.folder and not any(is_detector(file) for file in _files(copy)):
         raise UsageError(f"{source} holds no face detector (an ONNX file with nine outputs), so it is no pack of models")
 

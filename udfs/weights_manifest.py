@@ -15,7 +15,8 @@ class Weight:
     `user` = the user brings it with `talkvid weights add`. `file` is its path inside the package, or its name in the weights folder.
     `bytes` is the size of what `address` or the package holds. `sha256` is the hash of that file where it is published or came
     with a pinned package; without one, the first file added or fetched is pinned. A `folder` holds one pack of ONNX files;
-    `members` are the hashes of its files, in place of one for the whole.
+    `members` are the hashes of its files, in place of one for the whole. A checkpoint `holds` exactly the keys and shapes of that
+    list in `udfs.nets.expected`.
     """
 
     name: str
@@ -30,9 +31,12 @@ class Weight:
     sha256: str | None = None
     folder: bool = False
     members: dict[str, str] = field(default_factory=dict)
+    holds: str = ""
 
 
 _DLIB_NOTE = "released into the public domain by the author of dlib"
+_DOVER_NOTE = "MIT at commit 2ed0855 of the repository; later commits carry the S-Lab licence, non-commercial; nothing separate is said of the weights"
+_COTRACKER_NOTE = "CC BY-NC 4.0, as most of its repository; the network here is our own code, which does not change the licence of the weights"
 _INSIGHTFACE_NOTE = "InsightFace's models are for non-commercial research only, whoever downloads them; its code is MIT"
 
 MANIFEST: tuple[Weight, ...] = (
@@ -141,5 +145,44 @@ MANIFEST: tuple[Weight, ...] = (
         licence=NON_COMMERCIAL,
         licence_note=_INSIGHTFACE_NOTE,
         gives="face boxes and five keypoints, faster than CenterFace (head)",
+    ),
+    Weight(
+        name="dover",
+        kind="download",
+        file="DOVER.pth",
+        address="https://github.com/QualityAssessment/DOVER/releases/download/v0.1.0/DOVER.pth",
+        licence="MIT or S-Lab 1.0",
+        licence_note=_DOVER_NOTE,
+        gives="aesthetic and technical quality (dover)",
+        holds="dover",
+    ),
+    Weight(
+        name="dover-onnx",
+        kind="user",
+        file="dover.onnx",
+        address="`talkvid weights export dover`",
+        licence="MIT or S-Lab 1.0",
+        licence_note=_DOVER_NOTE,
+        gives="the same through onnxruntime (dover, when configured so)",
+    ),
+    Weight(
+        name="cotracker3_offline",
+        kind="download",
+        file="scaled_offline.pth",
+        address="https://huggingface.co/facebook/cotracker3/resolve/main/scaled_offline.pth",
+        licence=NON_COMMERCIAL,
+        licence_note=_COTRACKER_NOTE,
+        gives="points followed through a video (cotracker)",
+        holds="cotracker3_offline",
+    ),
+    Weight(
+        name="cotracker3_online",
+        kind="download",
+        file="scaled_online.pth",
+        address="https://huggingface.co/facebook/cotracker3/resolve/main/scaled_online.pth",
+        licence=NON_COMMERCIAL,
+        licence_note=_COTRACKER_NOTE,
+        gives="the same chunk by chunk (no scorer's default)",
+        holds="cotracker3_online",
     ),
 )

@@ -100,3 +100,9 @@ def apart(found: Any, expected: NDArray) -> float:
     found = np.asarray(found, dtype=np.float64)
     assert found.shape == expected.shape, (found.shape, expected.shape)
     return float(np.abs(found - expected).max())
+
+
+def write_golden_checkpoint(network: nn.Module, file: Path) -> Path:
+    """A checkpoint in the official layout, with weights by rule."""
+    torch.save(load_golden_weights(network).state_dict(), file)
+    return file

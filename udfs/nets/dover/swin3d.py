@@ -130,10 +130,11 @@ class Block(nn.Module):
         tokens.index_copy_(1, index, x)
 
     def _bias_of(self, windows: Windows, device: torch.device) -> Tensor:
-        """The bias is the same for all clips of a size: kept for the last size seen."""
+        """The bias is the same for all clips of a size: kept for the last size seen, but worked out anew within an exported graph."""
+        if torch.compiler.is_compiling():
+            return self.attn.bias(windows)
         dtype = self.attn.qkv.weight.dtype
-        known = self._bias is not None and self._bias[0] is windows and self._bias[1].device == device and self._bias[1].dtype == dtype
-        if not known or torch.compiler.is_compiling():
+        if self._bias is None or self._bias[0] is not windows or self._bias[1].device != device or self._bias[1].dtype != dtype:
             self._bias = (windows, self.attn.bias(windows))
         return self._bias[1]
 

@@ -1,0 +1,92 @@
+"""The scorer `cotracker`: ratios of points in sight."""
+
+import numpy as np
+import pytest
+
+from schemas.errors import MissingError
+from tests.udfs.nets.golden_rules import texture, write_golden_checkpoint
+from tests.udfs.watching import watch
+from udfs import weights
+from udfs.cotracker import CoTracker, CoTrackerConfig
+from udfs.nets.cotracker3.camera import visible_ratio
+from udfs.nets.cotracker3.network import CoTracker3
+from udfs.nets.cotracker3.session import network_on
+from udfs.nets.cotracker3.sizes import quarter, short_side
+from udfs.registry import build
+from udfs.scorer import Device
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A weights folder with a checkpoint of golden weights."""
+    place = tmp_path_factory.mktemp("weights")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TALKVID_WEIGHTS", str(place / "installed"))
+        weights.add(write_golden_checkpoint(CoTracker3(), place / "some.pth"))
+    (place / "some.pth").unlink()
+    return place / "installed"
+
+
+@pytest.fixture
+def installed(folder, monkeypatch):
+    monkeypatch.setenv("TALKVID_WEIGHTS", str(folder))
+
+
+def test_values_of_golden_weights_change_only_with_the_version(installed):
+    """Three frames, two a second, portrait, odd sizes."""
+    values = watch(CoTracker(CoTrackerConfig(points_per_side=5)), texture(3, 203, 121, 7), 2.0)
+    assert CoTracker.version == 1
+    assert values == {"cotracker_ratio": 73 / 75, "paper_ratio": None, "mean_displacement_px": None}
+
+
+def test_ratio_is_the_same_with_the_backward_pass(installed):
+    network = network_on(weights.path("cotracker3_offline"), Device())
+    frames = texture(2, 40, 60, 8)
+    once, twice = (visible_ratio(network, frames, 4, backward=backward) for backward in (False, True))
+    assert once == twice
+    assert 0.5 <= once <= 1.0
+    assert once * 2 * 16 == int(once * 2 * 16)
+
+
+def test_one_frame_is_in_sight_altogether(installed):
+    assert watch(CoTracker(CoTrackerConfig(points_per_side=3)), texture(1, 64, 64, 9))["cotracker_ratio"] == 1.0
+
+
+def test_the_papers_measures_come_from_one_switch(installed, monkeypatch):
+    monkeypatch.setattr("udfs.cotracker.PAPER_SIDE_PX", 256)
+    monkeypatch.setattr("udfs.nets.cotracker3.camera.PAPER_POINTS_PER_SIDE", 3)
+    values = watch(CoTracker(CoTrackerConfig(points_per_side=2, paper_windows=1)), texture(3, 64, 64, 10), 25.0)
+    assert 0.0 <= values["paper_ratio"] <= 1.0
+    assert values["mean_displacement_px"] > 0
+
+
+class Ratios:
+    """In place of the network: how bright a segment is."""
+
+    def __call__(self, network, frames, points_per_side):
+        return float(frames.mean()) / 255
+
+
+def test_the_worst_segment_counts(monkeypatch):
+    monkeypatch.setattr("udfs.nets.cotracker3.camera.visible_ratio", Ratios())
+    scorer = CoTracker()
+    scorer._network, scorer.setup = object(), lambda device: None
+    frames = np.full((200, 16, 16, 3), 200, np.uint8)
+    frames[142:] = 50
+    assert watch(scorer, frames, 10.0)["cotracker_ratio"] == pytest.approx(50 / 255, abs=0.01)
+
+
+def test_missing_weights_are_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("TALKVID_WEIGHTS", str(tmp_path))
+    with pytest.raises(MissingError, match="scorer cotracker.*weights fetch cotracker3_offline.*non-commercial"):
+        build(["cotracker"])
+
+
+def test_a_quarter_is_rounded_down():
+    assert quarter(np.zeros((1081, 1919, 3), np.uint8), antialias=True).shape == (270, 479, 3)
+    assert quarter(np.full((3, 2, 3), 7, np.uint8), antialias=True).tolist() == [[[7, 7, 7]]]
+
+
+def test_the_shorter_side_becomes_512():
+    assert short_side(np.zeros((1080, 1920, 3), np.uint8), 512).shape == (512, 912, 3)
+    assert short_side(np.zeros((300, 200, 3), np.uint8), 512).shape == (768, 512, 3)

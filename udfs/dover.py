@@ -1,0 +1,135 @@
+"""Scorer `dover`: aesthetic and technical quality by DOVER (dover.md; as TalkVid ran it: talkvid.md §2)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.scores import DOVER
+from udfs import weights
+from udfs.nets.dover.sampling import PATCH_PX, Sampling, sample
+from udfs.nets.dover.scores import dover_scores, overall
+from udfs.nets.dover.views import mosaic, normalised, resized
+from udfs.scorer import RGB, Clip, Device, Outcome, Reduced
+
+GPU_BATCH = 8
+"""Clips a GPU scores at once; smaller batches are filled up, so that all have one shape (law 8)."""
+REMEMBERED_CLIPS = 1024
+
+View = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class DoverConfig:
+    """`antialias`: resize the aesthetic view as TalkVid's torchvision did; without, as DOVER's published scores were made.
+
+    `onnx`: run the export `dover-onnx` (inputs `aes_view`, `tech_view`) in place of the checkpoint.
+    """
+
+    antialias: bool = False
+    onnx: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """What is kept of a frame, 224 x 224 x 3 each: the mosaic for each technical segment it serves, and the whole frame resized."""
+
+    mosaics: dict[int, RGB] = field(default_factory=dict)
+    whole: RGB | None = None
+
+
+class Judge(Protocol):
+    """Whatever runs the network."""
+
+    def __call__(self, aesthetic: View, technical: View) -> tuple[list[float], list[float]]:
+        """(V, 3, 32, 224, 224) and (3 V, 3, 32, 224, 224) normalised views -> raw aesthetic and technical scores of V clips."""
+
+
+class Dover:
+    """Raw scores, the fused score, and `dover_scores` as released. All None for a picture smaller than one fragment.
+
+    The original draws frames and fragments anew at every run; here they follow from the clip id.
+    """
+
+    name = "dover"
+    version = 1
+    needs: frozenset[str] = frozenset()
+
+    def __init__(self, config: DoverConfig = DoverConfig()) -> None:
+        self.config = config
+        self.weights: tuple[str, ...] = ("dover-onnx" if config.onnx else "dover",)
+        self._frames: dict[Clip, int] = {}
+        self._judge: Judge | None = None
+        self._batch = 1
+
+    def setup(self, device: Device) -> None:
+        """Load the network. Raises `MissingError` when its weights are not there, `VerificationError` when they are others."""
+        path = weights.path(self.weights[0])
+        if self.config.onnx:
+            from udfs.nets.dover.onnx_session import OnnxJudge
+
+            self._judge = OnnxJudge(path, device)
+            return
+        from udfs.nets.dover.torch_session import TorchJudge
+
+        self._judge = TorchJudge(path, device)
+        self._batch = GPU_BATCH if device.kind == "cuda" else 1
+
+    def plan(self, clip: Clip, pts: Sequence[float]) -> list[int]:
+        """At most 128 frames: three technical segments of 32, every second frame, and 32 spread evenly."""
+        self._frames[clip] = len(pts)
+        while len(self._frames) > REMEMBERED_CLIPS:
+            del self._frames[next(iter(self._frames))]
+        if not pts or _too_small(clip):
+            return []
+        sampling = self._sampling(clip)
+        return sorted({*sampling.technical.tolist(), *sampling.aesthetic.tolist()})
+
+    def reduce(self, clip: Clip, frame: RGB, index: int) -> Pieces:
+        """Cut the fragments and resize, at most 0.6 MB a frame."""
+        sampling = self._sampling(clip)
+        segments = np.unique(np.flatnonzero(sampling.technical == index) // (len(sampling.technical) // len(sampling.rows))).tolist()
+        mosaics = {segment: mosaic(frame, sampling.rows[segment], sampling.columns[segment]) for segment in segments}
+        return Pieces(mosaics, resized(frame, antialias=self.config.antialias) if index in sampling.aesthetic else None)
+
+    def score(self, clips: list[Reduced]) -> list[Outcome]:
+        """Values of `schemas.scores.DOVER`, one dict per clip."""
+        outcomes: list[Outcome] = [dict.fromkeys(column.name for column in DOVER) for _ in clips]
+        usable = [number for number, clip in enumerate(clips) if clip.frames]
+        for batch in (usable[start : start + self._batch] for start in range(0, len(usable), self._batch)):
+            for number, values in zip(batch, self._scored([clips[number] for number in batch])):
+                outcomes[number] = values
+        return outcomes
+
+    def _scored(self, clips: list[Reduced]) -> Iterator[dict[str, float]]:
+        filled = clips + [clips[-1]] * (self._batch - len(clips))
+        views = [self._views(clip) for clip in filled]
+        assert self._judge is not None
+        raw = self._judge(np.stack([aesthetic for aesthetic, _ in views]), np.concatenate([technical for _, technical in views]))
+        for aesthetic, technical, _ in zip(*raw, clips):
+            yield {
+                "aesthetic": aesthetic,
+                "technical": technical,
+                "overall": overall(aesthetic, technical),
+                "dover_scores": dover_scores(aesthetic),
+            }
+
+    def _views(self, clip: Reduced) -> tuple[View, View]:
+        """(3, 32, 224, 224) and (3, 3, 32, 224, 224)."""
+        sampling = self._sampling(clip.clip)
+        pieces: dict[int, Pieces] = dict(zip(clip.indices, clip.frames, strict=True))
+        whole = np.stack([pieces[index].whole for index in sampling.aesthetic.tolist()])
+        segments = [
+            np.stack([pieces[index].mosaics[segment] for index in indices])
+            for segment, indices in enumerate(sampling.technical.reshape(len(sampling.rows), -1).tolist())
+        ]
+        return normalised(whole), np.stack([normalised(segment) for segment in segments])
+
+    def _sampling(self, clip: Clip) -> Sampling:
+        return sample(clip.clip_id, self._frames[clip], clip.height_px, clip.width_px)
+
+
+def _too_small(clip: Clip) -> bool:
+    return min(clip.height_px, clip.width_px) < PATCH_PX

@@ -1,0 +1,45 @@
+"""An ONNX export of DOVER, ready to judge views (dover.md §7)."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.errors import VerificationError
+from udfs.nets.dover.sampling import AESTHETIC, TECHNICAL, VIEW_PX
+from udfs.scorer import Device
+
+INPUTS = {
+    "aes_view": [1, 3, AESTHETIC.segments, VIEW_PX, VIEW_PX],
+    "tech_view": [TECHNICAL.segments, 3, TECHNICAL.length, VIEW_PX, VIEW_PX],
+}
+"""Shapes of one video's views."""
+
+
+class OnnxJudge:
+    """Runs the export at `path`, one video at a time. Its first output is aesthetic, its second technical."""
+
+    def __init__(self, path: Path, device: Device) -> None:
+        import onnxruntime
+        from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = device.threads
+        options.inter_op_num_threads = 1
+        provider = "CPUExecutionProvider" if device.kind == "cpu" else ("CUDAExecutionProvider", {"device_id": device.index})
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
+        except (Fail, InvalidGraph, InvalidProtobuf) as error:
+            raise VerificationError(f"{path} is no ONNX file that can be run: {error}") from error
+        found = {given.name: given.shape for given in self._session.get_inputs()}
+        if found != INPUTS or len(self._session.get_outputs()) != 2:
+            raise VerificationError(f"{path} is no export of DOVER for one video: it takes {found}, not {INPUTS}; `talkvid weights export dover` makes one")
+
+    def __call__(self, aesthetic: NDArray[np.float32], technical: NDArray[np.float32]) -> tuple[list[float], list[float]]:
+        """(V, 3, 32, 224, 224) and (3 V, 3, 32, 224, 224) normalised views -> raw aesthetic and technical scores of V clips."""
+        clips = TECHNICAL.segments
+        raw = [
+            self._session.run(None, {"aes_view": aesthetic[video : video + 1], "tech_view": technical[clips * video : clips * (video + 1)]})
+            for video in range(len(aesthetic))
+        ]
+        return [float(np.mean(a)) for a, _ in raw], [float(np.mean(t)) for _, t in raw]
