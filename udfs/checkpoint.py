@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Network = TypeVar("Network", bound="nn.Module")
 FIRST = 3
 """Differences that a refusal names."""
+COUNTER = ".num_batches_tracked"
 ZIP = b"PK\x03\x04"
 """How torch's newer files begin; only they can be mapped into memory."""
 
@@ -21,10 +22,10 @@ ZIP = b"PK\x03\x04"
 def read(path: Path, holds: str) -> "dict[str, Tensor]":
     """The tensors of a `.safetensors` or torch file, mapped into memory, bare or under the one key `model`.
 
-    `holds` names the list of keys and shapes in `udfs.nets.expected`. Raises `VerificationError`, one sentence, for a file that is no checkpoint
-    or not that one; it names the first differences.
+    `holds` names the list of keys and shapes in `udfs.nets.expected`; counters of batch normalisation, which inference does not use, may stand
+    beside and are left out. Raises `VerificationError`, one sentence, for a file that is no checkpoint or not that one; it names the first differences.
     """
-    state = _tensors(path)
+    state = {key: value for key, value in _tensors(path).items() if not key.endswith(COUNTER)}
     found = {key: tuple(value.shape) for key, value in state.items()}
     differences = expected.differences(holds, found)
     if differences:
