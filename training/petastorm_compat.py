@@ -1,0 +1,187 @@
+"""Petastorm 0.12.1 on pyarrow 26 and numpy 2: supplies what those no longer have, and repairs three races of its worker pools.
+
+Import `make_batch_reader` and `TransformSpec` from here, never from Petastorm: importing it first fails. Names are replaced inside
+Petastorm's own modules only; pyarrow and numpy stay as they are (fact sheet: stack.md §2).
+"""
+
+import importlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial, wraps
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any, NoReturn
+from urllib.parse import urlparse
+
+import dill
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+
+from schemas.errors import MissingError, UsageError
+from training.parquet_row_groups import ParquetDataset, ParquetDatasetPiece, in_one_chunk
+
+PETASTORM = "0.12.1"
+
+
+def file_url(path: str | Path) -> str:
+    """Address under which Petastorm finds a local file or folder; it takes the path as it is, spaces and `%20` included.
+
+    Raises `UsageError` for a path with a character that would cut the address (`?`, `#`, line ends).
+    """
+    absolute = os.path.abspath(path)
+    if urlparse("file://" + absolute).path != absolute:
+        raise UsageError(f"Petastorm cannot read {absolute!r}: move the lake to a folder without ?, # and line ends in its name")
+    return "file://" + absolute
+
+
+def _get_results_in_this_thread(pool: Any) -> Any:
+    """`DummyPool.get_results`; the original waits for ever when the last item is done before the ventilator says that it has ended.
+
+    Whether the ventilator has ended is asked before the queue is looked at: what was put there in between is not missed.
+    """
+    while not pool._results_queue:
+        ended = pool._ventilator is None or pool._ventilator.completed()
+        if pool._ventilator_queue:
+            args, keywords = pool._ventilator_queue.pop(0)
+            pool._worker.process(*args, **keywords)
+            if pool._ventilator is not None:
+                pool._ventilator.processed_item()
+        elif ended:
+            raise importlib.import_module("petastorm.workers_pool").EmptyResultError
+        else:
+            time.sleep(0.001)
+    return pool._results_queue.pop(0)
+
+
+def _until_counts_agree(get_results: Callable) -> Callable:
+    """`get_results` of a pool whose original compares its two counts before it asks whether the ventilator has ended.
+
+    What was ventilated in between would be lost; once the ventilator has ended the counts are final, so they are compared again.
+    """
+    empty = importlib.import_module("petastorm.workers_pool").EmptyResultError
+
+    @wraps(get_results)
+    def checked(pool: Any) -> Any:
+        while True:
+            try:
+                return get_results(pool)
+            except empty:
+                ventilator = pool._ventilator
+                if ventilator is None or ventilator._stop_requested or pool._ventilated_items == pool._ventilated_items_processed:
+                    raise
+
+    return checked
+
+
+def _after_its_thread_ended(reset: Callable) -> Callable:
+    """`ConcurrentVentilator.reset`; the original may be called before the thread of the last epoch has seen its end, which then goes on beside the new one."""
+
+    @wraps(reset)
+    def joined(ventilator: Any) -> None:
+        if ventilator.completed() and ventilator._ventilation_thread is not None:
+            ventilator._ventilation_thread.join()
+        reset(ventilator)
+
+    return joined
+
+
+def _loading_one_chunk(load: Callable) -> Callable:
+    """A `_load_rows…` of Petastorm's worker whose table has one chunk per column; an empty list (no row met the predicate) stays."""
+
+    @wraps(load)
+    def loaded(worker: Any, *args: Any) -> Any:
+        table = load(worker, *args)
+        return in_one_chunk(table) if isinstance(table, pa.Table) else table
+
+    return loaded
+
+
+def _start_child(function: Callable, *args: Any, **keywords: Any) -> subprocess.Popen:
+    """Call a function in a new Python process that imports this module before Petastorm; arguments travel through a temporary file."""
+    handle, path = tempfile.mkstemp(suffix=".petastorm")
+    with os.fdopen(handle, "wb") as file:
+        dill.dump((function, args, keywords), file)
+    program = "import importlib, sys; importlib.import_module(sys.argv[1]).run_child(sys.argv[2])"
+    search_path = os.pathsep.join(folder or os.getcwd() for folder in sys.path)
+    return subprocess.Popen([sys.executable, "-c", program, __name__, path], env=os.environ | {"PYTHONPATH": search_path})
+
+
+def run_child(path: str) -> None:
+    """Call, in a process started by `_start_child`, the function left in the file at `path`; the file is removed first."""
+    with open(path, "rb") as file:
+        function, args, keywords = dill.load(file)  # noqa: S301 - written by the parent process, readable by its user only
+    os.remove(path)
+    function(*args, **keywords)
+
+
+def _no_hdfs(*_args: Any, **_keywords: Any) -> NoReturn:
+    raise UsageError("hdfs:// cannot be read by the trainer: stage the files on a local disk first")
+
+
+def _overlay(module: ModuleType, **names: Any) -> ModuleType:
+    """A module that has these names and, for all others, those of `module`."""
+    made = ModuleType(module.__name__)
+    vars(made).update(names, __getattr__=partial(getattr, module))
+    return made
+
+
+def _check_version() -> None:
+    """Raise `MissingError` unless the one version this module was written for is installed."""
+    try:
+        found = metadata.version("petastorm")
+    except metadata.PackageNotFoundError:
+        found = "none"
+    if found != PETASTORM:
+        raise MissingError(f"training needs petastorm {PETASTORM} and found {found}: pip install petastorm=={PETASTORM}")
+
+
+def _import_petastorm() -> ModuleType:
+    """Petastorm, imported with stand-ins for the two modules that its import needs and that are gone; only the first stays."""
+    namenode, filesystem = ModuleType("petastorm.hdfs.namenode"), ModuleType("pyarrow.filesystem")
+    namenode.HdfsNamenodeResolver = _no_hdfs
+    namenode.HdfsConnector = SimpleNamespace(hdfs_connect_namenode=_no_hdfs)
+    filesystem.LocalFileSystem = LocalFileSystem
+    sys.modules[namenode.__name__], sys.modules[filesystem.__name__] = namenode, filesystem
+    try:
+        return importlib.import_module("petastorm")
+    finally:
+        del sys.modules[filesystem.__name__]
+
+
+def _adapt() -> None:
+    """Replace names inside Petastorm's modules; the numbers are the points of stack.md §2."""
+
+    def inside(name: str) -> ModuleType:
+        return importlib.import_module(f"petastorm.{name}")
+
+    workers = inside("arrow_reader_worker"), inside("py_dict_reader_worker")
+    for module in (inside("unischema"), workers[0], inside("weighted_sampling_reader")):  # 4
+        module.np = _overlay(np, unicode_=np.str_, string_=np.bytes_, float=float)
+    for module in (inside("reader"), *workers, inside("etl.dataset_metadata"), inside("etl.rowgroup_indexing")):  # 5
+        module.pq = _overlay(pq, ParquetDataset=ParquetDataset, ParquetDatasetPiece=ParquetDatasetPiece)
+    inside("fs_utils").pyarrow = _overlay(pa, localfs=LocalFileSystem())  # 6
+    for module in workers:  # 7: opened per row group and never used
+        module.ParquetFile = lambda file: file.close()
+    worker = workers[0].ArrowReaderWorker
+    worker._load_rows = _loading_one_chunk(worker._load_rows)  # 8
+    worker._load_rows_with_predicate = _loading_one_chunk(worker._load_rows_with_predicate)
+    for pool in (inside("workers_pool.thread_pool").ThreadPool, inside("workers_pool.process_pool").ProcessPool):  # 9
+        pool.get_results = _until_counts_agree(pool.get_results)
+    inside("workers_pool.dummy_pool").DummyPool.get_results = _get_results_in_this_thread  # 10
+    inside("workers_pool.process_pool").exec_in_new_process = _start_child  # 11
+    ventilator = inside("workers_pool.ventilator").ConcurrentVentilator
+    ventilator.reset = _after_its_thread_ended(ventilator.reset)
+
+
+_check_version()
+_petastorm = _import_petastorm()
+_adapt()
+make_batch_reader = _petastorm.make_batch_reader
+TransformSpec = _petastorm.TransformSpec
