@@ -123,7 +123,7 @@ def _own_folders(lake: Lake) -> frozenset[str]:
 def idle(lake: Lake, config: IngestConfig) -> Summary | None:
     """A summary when nothing is new: neither a source nor a label or span of a known video."""
     found = survey(lake, config)
-    if found.new or changes(lake, found):
+    if found.new or changes(lake, found.sources, found.known, found.sheet):
         return None
     return Summary("ingest", dict(NO_WORK), notes=[f"ingest: nothing new among {len(found.sources)} sources", *_unmatched(lake, found)])
 
@@ -137,7 +137,7 @@ def run(spark: "SparkSession | None", lake: Lake, config: IngestConfig) -> Summa
     intake.commit(_without_looking(new, found.known))
     for rows in _described(spark, lake, new, found.known, config):
         intake.commit(rows.to_pylist())
-    updated = _update(lake, config, found)
+    updated = _update(lake, found)
     for table in ("videos", "sources", "failures"):
         lake.ledger.compact(table)
     metadata.refresh(lake)
@@ -208,18 +208,16 @@ def _cookies(config: IngestConfig) -> str | None:
         raise UsageError(f"{config.cookies} is no cookies file in Netscape's text format") from None
 
 
-def changes(lake: Lake, found: Survey) -> list[dict[str, Any]]:
+def changes(lake: Lake, sources: list[Source], known: Known, sheet: LabelSheet) -> list[dict[str, Any]]:
     """What the named sources and the labels CSV change in videos that the lake already has."""
-    sheet = found.sheet
-    if not (sheet.by_uri or sheet.by_video_id or any(source.labels or source.spans is not None or source.tubes is not None for source in found.sources)):
+    if not (sheet or any(source.labels or source.spans is not None or source.tubes is not None for source in sources)):
         return []
-    videos = lake.ledger.read("videos", late.COLUMNS).to_pylist()
-    return late.changed_videos(videos, found.sources, found.known.video_of, sheet)
+    return late.changed_videos(lake.ledger.read("videos", late.COLUMNS).to_pylist(), sources, known.video_of, sheet)
 
 
-def _update(lake: Lake, config: IngestConfig, found: Survey) -> int:
+def _update(lake: Lake, found: Survey) -> int:
     """Bring labels and spans of known videos up to date in one commit; returns of how many."""
-    changed = changes(lake, Survey(found.sources, [], Known.of(lake.ledger), found.sheet))
+    changed = changes(lake, found.sources, Known.of(lake.ledger), found.sheet)
     if changed:
         schema = pa.schema([TABLES["videos"].schema.field(name) for name in ("video_id", "labels", "spans")])
         lake.ledger.update("videos", pa.Table.from_pylist(changed, schema=schema), ("labels", "spans"))
@@ -229,7 +227,7 @@ def _update(lake: Lake, config: IngestConfig, found: Survey) -> int:
 def _unmatched(lake: Lake, found: Survey) -> list[str]:
     """A note when rows of the labels CSV fit no video of the lake."""
     sheet = found.sheet
-    if not (sheet.by_uri or sheet.by_video_id):
+    if not sheet:
         return []
     videos = lake.ledger.read("videos", ("video_id", "uri", "source")).to_pylist()
     ids = {video["video_id"] for video in videos}

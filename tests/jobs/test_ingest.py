@@ -132,6 +132,41 @@ def test_killed_run_is_completed_without_a_second_row(spark, lake: Lake, raw: Pa
         assert kept(table, rows(killed, table)) == kept(table, wanted), table
 
 
+class Killed(BaseException):
+    """Stands for kill -9."""
+
+
+@pytest.mark.parametrize("commits", range(4))
+def test_driver_killed_before_any_of_its_commits_costs_nothing_but_a_rerun(spark, lake: Lake, raw: Path, clips: Path, monkeypatch, commits: int):
+    for name in ("a.mp4", "b.mp4"):
+        shutil.copyfile(clips / "one.mp4", raw / name)
+    shutil.copyfile(clips / "two.mp4", raw / "c.mp4")
+    (raw / "bad.mp4").write_text("no video")
+    append, done = lake.ledger.append, []
+
+    def append_until_killed(table: str, given: list[dict]) -> None:
+        if given and len(done) == commits:
+            raise Killed
+        append(table, given)
+        done.extend([table] if given else [])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lake.ledger, "append", append_until_killed)
+        with pytest.raises(Killed):
+            ingest(spark, lake, raw, copy=True)
+    ingest(spark, lake, raw, copy=True)
+    assert counted(ingest(None, lake, raw, copy=True)) == {}
+    assert sorted(row["frames"] for row in rows(lake, "videos")) == [50, 75]
+    outcomes = {os.path.basename(row["uri"]): row["outcome"] for row in rows(lake, "sources")}
+    assert outcomes == {"a.mp4": "registered", "b.mp4": "duplicate", "c.mp4": "registered", "bad.mp4": "failed"}
+    assert len(rows(lake, "sources")) == 4
+    assert [row["attempt"] for row in rows(lake, "failures")] == [1]
+    kept = {row["video_id"]: os.listdir(lake.place.media(row["video_id"])) for row in rows(lake, "videos")}
+    assert sorted(os.listdir(lake.place.at("media"))) == sorted([".incoming", *kept])
+    assert os.listdir(lake.place.at("media", ".incoming")) == []
+    assert all(Path(row["uri"]).is_file() for row in rows(lake, "videos"))
+
+
 def test_copied_media_lies_under_its_id_and_duplicates_leave_nothing(spark, lake: Lake, raw: Path, clips: Path):
     for name in ("a.mp4", "b.mp4"):
         shutil.copyfile(clips / "two.mp4", raw / name)

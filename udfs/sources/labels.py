@@ -30,6 +30,9 @@ class LabelSheet:
     by_video_id: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     by_uri: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
+    def __bool__(self) -> bool:
+        return bool(self.by_video_id or self.by_uri)
+
     def of(self, video_id: str | None, addresses: Iterable[str | None]) -> dict[str, str]:
         """What the sheet says of a video that has this id, or lies at one of these addresses; the id's row goes before."""
         found: dict[str, str] = {}

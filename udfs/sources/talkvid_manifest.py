@@ -117,7 +117,7 @@ def _beside(value: Any, folder: str) -> str | None:
 def _link(record: dict[str, Any]) -> Source | None:
     info = record.get("info")
     text = clean(info.get("Video Link")) if isinstance(info, dict) else None
-    return download_source(text) if text and is_http(text) else None
+    return download_source(text) if text else None
 
 
 def _gather(gathered: Gathered, record: dict[str, Any], folder: str) -> None:
