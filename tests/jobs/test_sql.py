@@ -387,12 +387,11 @@ def test_without_a_query_it_reads_them_from_its_input(lake):
     assert "3" not in lines
 
 
-def test_spark_answers_the_same_on_the_command_line(lake):
-    answer = talkvid(lake, "--format", "csv", "--master", "local[1]", "SELECT rule, clips_out FROM funnel WHERE step = 1")
-    assert (answer.returncode, answer.stdout) == (0, f"rule,clips_out\nsegmented,{len(CLIPS)}\n")
-    refused = talkvid(lake, "--master", "local[1]", "DROP TABLE clips")
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert "talkvid sql only reads" in refused.stderr.strip().splitlines()[-1]
+def test_spark_answers_the_same_on_the_command_line_and_refuses(lake):
+    queries = "SELECT rule, clips_out FROM funnel WHERE step = 1;\nDROP TABLE clips;\nSELECT 3;\n"
+    answer = talkvid(lake, "--format", "csv", "--master", "local[1]", given=queries)
+    assert (answer.returncode, answer.stdout) == (2, f"rule,clips_out\nsegmented,{len(CLIPS)}\n")
+    assert "talkvid sql only reads" in answer.stderr.strip().splitlines()[-1]
 
 
 def test_duckdb_polars_and_delta_rs_read_clip_metadata(lake):
