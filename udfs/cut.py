@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ ENCODER_THREADS = 1
 
 AUDIO_BITRATE = "128k"
 JPEG_QUALITY = 3
+
+MP4_SOUND = frozenset({"aac", "mp3", "opus", "ac3", "eac3", "alac", "flac"})
+"""Sound that players find in an mp4; newer ffmpeg would put anything in."""
 
 REPRODUCIBLE = {"map_metadata": -1, "map_chapters": -1, "fflags": "+bitexact", "flags:v": "+bitexact", "flags:a": "+bitexact"}
 """Output options that keep names, times and versions out of a file."""
@@ -68,7 +72,7 @@ def cut(
     length_s = (float(times_s[after]) if after < len(times_s) else line.duration_s) - float(times_s[first])
     streams = [_picture(source_path, line, times_s, first, after, fps, crop, limits)]
     streams += _sound(source_path, audio_source, line, float(times_s[first]), length_s, limits)
-    time_base = {} if fps else {"enc_time_base": str(line.header.time_base), "video_track_timescale": line.header.time_base.denominator}
+    timing = {} if fps else _source_timing(line.header.time_base, length_s - float(times_s[after - 1] - times_s[first]))
     with _temporary(destination) as temporary:
         output = ffmpeg.output(
             *streams,
@@ -83,7 +87,7 @@ def cut(
             audio_bitrate=AUDIO_BITRATE,
             fps_mode="cfr" if fps else "passthrough",
             movflags="+faststart",
-            **time_base,
+            **timing,
             **REPRODUCIBLE,
         )
         count_start()
@@ -135,15 +139,13 @@ def join(video: str | Path, audio: str | Path, destination: str | Path, *, limit
         raise Rejected("no_video", "the file of the picture has no video stream")
     if sound.audio_codec is None:
         raise Rejected("no_audio", "the file of the sound has no sound")
+    codec = "copy" if sound.audio_codec in MP4_SOUND else "aac"
     streams = source(video, picture.demuxer)[VIDEO], source(audio, sound.demuxer)["a:0"]
-    limit_s = limits.decode_timeout_s(picture.duration_s or limits.max_duration_s)
     with _temporary(destination) as temporary:
-        for codec in ("copy", "aac"):
-            output = ffmpeg.output(*streams, f"file:{temporary}", format="mp4", vcodec="copy", acodec=codec, movflags="+faststart", strict=-2, **REPRODUCIBLE)
-            finished = run("ffmpeg", ffmpeg_arguments(output), limit_s=limit_s)
-            if finished.status == 0:
-                return
-        raise explain(finished)
+        output = ffmpeg.output(*streams, f"file:{temporary}", format="mp4", vcodec="copy", acodec=codec, movflags="+faststart", strict=-2, **REPRODUCIBLE)
+        finished = run("ffmpeg", ffmpeg_arguments(output), limit_s=limits.decode_timeout_s(picture.duration_s or limits.max_duration_s))
+        if finished.status != 0:
+            raise explain(finished)
 
 
 def _picture(
@@ -156,6 +158,18 @@ def _picture(
     first_tick = round((float(times_s[first]) + line.origin_s) / line.header.time_base)
     shifted = chosen.filter("setpts", f"PTS-({first_tick})")
     return shifted.filter("fps", fps, start_time=0) if fps else shifted
+
+
+def _source_timing(tick_s: Fraction, last_frame_s: float) -> dict[str, Any]:
+    """Output options that keep the source's time stamps to the tick, and the last frame for `last_frame_s`.
+
+    Players skip a last frame without duration; the others last until the next, whatever is said here.
+    """
+    return {
+        "enc_time_base": f"{tick_s.numerator}/{tick_s.denominator}",
+        "video_track_timescale": tick_s.denominator,
+        "bsf:v": f"setts=pts=PTS:dts=DTS:duration={max(1, round(last_frame_s / tick_s))}",
+    }
 
 
 def _sound(path: str | Path, other: str | Path | None, line: Timeline, first_s: float, length_s: float, limits: Limits) -> list[Any]:

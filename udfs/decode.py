@@ -22,7 +22,7 @@ TOLERANCE_S = 0.0005
 """Spans are stored in milliseconds, so a frame this much before a border counts as on it."""
 
 LOST_SHARE = 0.05
-"""Share of the wanted frames that damage may cost before the clip is rejected."""
+"""Share of the wanted frames that damage may cost before the clip is rejected; one may always be lost, but not the only one."""
 
 MAX_RUNS = 400
 """Most windows of time in one `select` expression; it must fit one argument of a process."""
@@ -81,7 +81,7 @@ def frames(
 
     `times` are the whole file's `frame_times`. Index 0 is the first frame with `start_s <= t < end_s` (half a millisecond of tolerance);
     a frame is RGB, uint8 (height, width, 3), upright, cut to `crop`. Frames are told apart by their time stamps, so one lost to damage
-    shifts no other: it is left out. Raises `Rejected` at the end when more than `LOST_SHARE` of the wanted ones are lost
+    shifts no other: it is left out. Raises `Rejected` at the end when more than `LOST_SHARE` allows are lost
     (`truncated` when they are the last ones, else `decode_error`), and `timeout`, `vanished`, `too_large` as `probe`.
     A decoder killed from outside is started once more, where it stopped.
     """
@@ -105,7 +105,7 @@ def frames(
             if not may_retry:
                 raise
             may_retry = False
-    if len(lost) > LOST_SHARE * asked:
+    if len(lost) > max(LOST_SHARE * asked, 1) or lost and len(lost) == asked:
         tail = lost == sorted(set(wanted))[-len(lost) :] and len(lost) < asked
         raise Rejected("truncated" if tail else "decode_error", f"{len(lost)} of {asked} wanted frames could not be decoded")
 
