@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from jobs import text_table
 from jobs.arguments import assignments
 from jobs.cli import Sessions
-from jobs.filter import funnel, funnel_text
 from jobs.job import Job
 from jobs.run import RunConfig, run_line, steps, whole
 from jobs.sql_cells import shown
@@ -88,9 +87,10 @@ def run(spark: "SparkSession | None", lake: Lake, config: DemoConfig) -> Summary
         shared=("--lake", lake.place.root, *(["--quiet"] if config.quiet else [])),
     )
     with Sessions(config.master, dict(config.conf)) as sessions:
-        summary = whole("demo", run_line(lake, steps(line), sessions))
+        summaries = run_line(lake, steps(line), sessions)
+    summary = whole("demo", summaries)
     with duck.connect(lake.ledger) as engine:
-        summary.results = "\n".join([_fates(engine, summary.fingerprint), "", funnel_text(funnel(engine)), "", _what_next(config, lake)])
+        summary.results = "\n\n".join([summaries["filter"].results, _fates(engine, summary.fingerprint), _what_next(config, lake)])
     return summary
 
 

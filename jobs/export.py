@@ -15,6 +15,7 @@ from jobs.export_plan import Plan, Settings, make_plan, records
 from jobs.history import configuration_json, new_run_id, record
 from jobs.job import Job
 from jobs.layouts import LAYOUTS, Layout, layout
+from jobs.random_weights import sentences
 from jobs.summary import Summary, check_sum
 from schemas.active_policy import HOW, active_policy
 from schemas.errors import MissingError, UsageError
@@ -117,6 +118,7 @@ def _export(spark: "SparkSession | None", lake: Lake, config: ExportConfig, poli
     counts = {"in": len(plan.new) + len(plan.vanished), "wanted": len(plan.present) + len(plan.new) + len(failed), "written": 0}
     counts |= {"present": len(plan.present), "failed": len(failed)}
     summary = Summary("export", counts, fingerprint=f"{policy.name}:{policy.policy_hash}", outputs=[config.out], complete=config.limit is None)
+    summary.results = "\n".join(sentences(plan.random, counts["wanted"]))
     if not (counts["in"] or plan.stale) and place.published() and _current(lake, config, policy):
         summary.notes.append(f"export: nothing new for {config.out}")
         return summary

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobs.layouts import Layout
+from jobs.random_weights import random_scorers
 from schemas.codes import RETRYABLE
 from schemas.duck import connect
 from schemas.lake import Lake
@@ -14,6 +15,9 @@ from schemas.policy import Policy
 from schemas.policy_sql import keeps_sql
 from udfs.fingerprint import fingerprint
 from udfs.staging import local_path
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 VERSION = 1
 """Raised when the files that an export writes change for the same settings."""
@@ -45,6 +49,7 @@ class Plan:
     """Clips by what happens to them; `present`, `new` and `failed` (with their failures' codes) together are all that is wanted.
 
     `files` says where the media of present clips are, below the export's folder. `vanished` failures are not in the ledger yet.
+    `random` counts the clips by scorer whose scores come from random weights.
     """
 
     present: set[str] = field(default_factory=set)
@@ -54,18 +59,21 @@ class Plan:
     attempts: dict[str, int] = field(default_factory=dict)
     stale: list[dict[str, Any]] = field(default_factory=list)
     files: dict[str, str | None] = field(default_factory=dict)
+    random: dict[str, int] = field(default_factory=dict)
 
 
 def make_plan(lake: Lake, policy: Policy, settings: Settings, layout: Layout, limit: int | None) -> Plan:
     """Compare the clips that a policy keeps with what was exported to the layout's folder."""
     with connect(lake.ledger, policy) as engine:
-        wanted = engine.sql(_wanted_sql(engine, policy)).to_arrow_table().to_pylist()
+        kept = _kept_sql(engine, policy)
+        wanted = engine.sql(_wanted_sql(kept)).to_arrow_table().to_pylist()
+        random = random_scorers(engine, kept)
         rows = engine.sql("SELECT * FROM exports WHERE out = ?", params=[str(layout.out)]).to_arrow_table().to_pylist()
         failures = engine.execute(
             'SELECT entity, max(attempt), arg_max(code, "at") FROM failures WHERE stage = ? AND fingerprint = ? GROUP BY entity',
             [STAGE, settings.fingerprint],
         ).fetchall()
-    plan = Plan(attempts={entity: attempt for entity, attempt, _ in failures})
+    plan = Plan(random=random, attempts={entity: attempt for entity, attempt, _ in failures})
     ids = {clip["clip_id"] for clip in wanted}
     same = [row for row in rows if row["clip_id"] in ids and row["settings"] == settings.json()]
     plan.present = layout.present(same)
@@ -96,10 +104,13 @@ def records(lake: Lake, policy: Policy, files: dict[str, str | None]) -> Iterato
                     yield released_record(clip, files[clip["clip_id"]])
 
 
-def _wanted_sql(engine: Any, policy: Policy) -> str:
+def _kept_sql(engine: "DuckDBPyConnection", policy: Policy) -> str:
     """Clips that the policy's verdicts keep; judged now when the policy was never saved in this lake."""
     decided = engine.execute("SELECT count(*) FROM verdicts WHERE policy = ? AND policy_hash = ?", [policy.name, policy.policy_hash]).fetchall()[0][0]
-    kept = "curated" if decided else f"(SELECT * FROM clip_metadata WHERE {keeps_sql(policy)})"
+    return "curated" if decided else f"(SELECT * FROM clip_metadata WHERE {keeps_sql(policy)})"
+
+
+def _wanted_sql(kept: str) -> str:
     columns = ", ".join(f"kept.{name}" for name in ("clip_id", "video_id", "uri", "start_s", "end_s", "crop", "width", "height"))
     return f"SELECT {columns}, videos.audio_uri FROM {kept} kept JOIN videos USING (video_id) ORDER BY kept.video_id, kept.start_s, kept.clip_id"
 

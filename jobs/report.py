@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs import metadata
 from jobs.job import Job
+from jobs.random_weights import random_scorers, sentences
 from jobs.report_page import distributions, diversity, facts, provenance, stills
 from jobs.report_page.render import page
 from jobs.summary import Summary, check_sum
@@ -62,14 +63,14 @@ def run(spark: "SparkSession | None", lake: Lake, config: ReportConfig) -> Summa
     with duck.connect(lake.ledger, policy) as engine:
         facts.judge(engine, policy)
         totals = facts.totals(engine)
-        random = facts.random_scorers(engine)
+        random = random_scorers(engine, "judged")
         if _made_before(out) != state:
             told = _told(engine, policy) | {"totals": totals, "random": random}
             _write(out, page(told | {"state": state, "lake": lake.place.root, "policy": policy, "policy_is": policy_is, "made_at": now()}))
     counts = {"in": totals.clips, "clips": totals.clips, "kept": totals.kept, "rejected": totals.clips - totals.kept}
     check_sum("report", "clips", ("kept", "rejected"), counts)
     summary = Summary("report", counts, fingerprint=policy.policy_hash, outputs=[str(out)], results=str(out))
-    summary.notes = [f"report: scores of {name} come from random weights in {count} clips: their numbers mean nothing" for name, count in random.items()]
+    summary.notes = sentences(random, totals.clips)
     behind = metadata.behind(lake)
     summary.notes += [f"report: {behind} scored clips are not in clip_metadata yet; any writing verb brings them in"] if behind else []
     return summary

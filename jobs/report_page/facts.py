@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from schemas.codes import CODES
 from schemas.policy import Policy
 from schemas.policy_sql import failed_rules_sql, fate_sql, keeps_sql
-from schemas.scores import SHOWN
 from schemas.views import SEGMENTED
 
 if TYPE_CHECKING:
@@ -94,12 +93,6 @@ def totals(engine: "DuckDBPyConnection") -> Totals:
         "count(DISTINCT language) AS languages, count(scored_at) AS scored FROM judged",
     )
     return Totals(**videos[0], **clips[0])
-
-
-def random_scorers(engine: "DuckDBPyConnection") -> dict[str, int]:
-    """Clips by scorer whose scores come from random weights."""
-    counted = ", ".join(f"count(*) FILTER (starts_with({name}.fingerprint, 'random:')) AS {name}" for name in SHOWN)
-    return {name: count for name, count in _rows(engine, f"SELECT {counted} FROM judged")[0].items() if count}
 
 
 def steps(engine: "DuckDBPyConnection", policy: Policy) -> list[Step]:

@@ -293,6 +293,13 @@ def test_a_policy_that_was_never_saved_is_judged_now(lake, tmp_path):
     assert without_spark(lake, chosen).counts["wanted"] == 1
 
 
+def test_scores_from_random_weights_are_named_first(lake, tmp_path):
+    assert without_spark(lake, config(tmp_path, media=False)).results == ""
+    lake.ledger.append("scores", [{"clip_id": KEPT[1], "run_id": "s", "scored_at": now(), "dover": {"dover_scores": 8.9, "fingerprint": "random:d"}}])
+    for _ in range(2):
+        assert without_spark(lake, config(tmp_path, media=False)).results == "RANDOM WEIGHTS: dover scores of 1 of 3 clips mean nothing"
+
+
 def test_a_limit_leaves_the_rest_for_the_next_export(lake, tmp_path):
     assert without_spark(lake, config(tmp_path, media=False, limit=1)).counts["written"] == 1
     assert without_spark(lake, config(tmp_path, media=False)).counts == {"in": 2, "wanted": 3, "written": 2, "present": 1, "failed": 0}
