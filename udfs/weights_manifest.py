@@ -38,6 +38,8 @@ _DLIB_NOTE = "released into the public domain by the author of dlib"
 _DOVER_NOTE = "MIT at commit 2ed0855 of the repository; later commits carry the S-Lab licence, non-commercial; nothing separate is said of the weights"
 _COTRACKER_NOTE = "CC BY-NC 4.0, as most of its repository; the network here is our own code, which does not change the licence of the weights"
 _INSIGHTFACE_NOTE = "InsightFace's models are for non-commercial research only, whoever downloads them; its code is MIT"
+_SYNCNET_NOTE = "the code is MIT; the page that gives the weights names no licence"
+_STYLEGAN_NOTE = "its repository is under NVIDIA's source licence; of the file itself nothing is said"
 
 MANIFEST: tuple[Weight, ...] = (
     Weight(
@@ -184,5 +186,49 @@ MANIFEST: tuple[Weight, ...] = (
         licence_note=_COTRACKER_NOTE,
         gives="the same chunk by chunk (no scorer's default)",
         holds="cotracker3_online",
+    ),
+    Weight(
+        name="syncnet",
+        kind="download",
+        file="syncnet_v2.model",
+        address="http://www.robots.ox.ac.uk/~vgg/software/lipsync/data/syncnet_v2.model",
+        bytes=54_573_114,
+        sha256="961e8696f888fce4f3f3a6c3d5b3267cf5b343100b238e79b2659bff2c605442",
+        licence="unknown",
+        licence_note=_SYNCNET_NOTE,
+        gives="how well lips and sound agree (sync, LSE-C, LSE-D)",
+        holds="syncnet",
+    ),
+    Weight(
+        name="fid-inception",
+        kind="download",
+        file="inception-2015-12-05.pt",
+        address="https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt",
+        bytes=95_607_719,
+        sha256="f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
+        licence=NON_COMMERCIAL,
+        licence_note=_STYLEGAN_NOTE,
+        gives="features of pictures (FID)",
+    ),
+    Weight(
+        name="fvd-i3d",
+        kind="download",
+        file="i3d_torchscript.pt",
+        address="https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1",
+        bytes=51_235_320,
+        sha256="bec6519f66ea534e953026b4ae2c65553c17bf105611c746d904657e5860a5e2",
+        licence="unknown",
+        licence_note="neither the file nor the page that gives it names one",
+        gives="features of videos (FVD)",
+    ),
+    Weight(
+        name="lpips-vgg16",
+        kind="download",
+        file="vgg16.pt",
+        address="https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/vgg16.pt",
+        sha256="b437eb095feaeb0b83eb3fa11200ebca4548ee39a07fb944a417ddc516cc07c3",
+        licence=NON_COMMERCIAL,
+        licence_note=_STYLEGAN_NOTE,
+        gives="perceptual distance of pictures (LPIPS, temporal LPIPS)",
     ),
 )
