@@ -83,7 +83,7 @@ def speech_spans(probabilities: NDArray[np.float32], rule: SpeechRule = SpeechRu
                 start = pause = None
     end_s = len(probabilities) * STEP_S
     if start is not None:
-        spans.append((start, end_s))
+        spans.append((start, end_s if pause is None else pause))
     long_enough = [span for span in spans if span[1] - span[0] >= rule.least_speech_s]
     return union((max(0.0, start - rule.pad_s), min(end_s, end + rule.pad_s)) for start, end in long_enough)
 

@@ -21,29 +21,29 @@ class Lengths:
     least_s: float
     most_s: float
 
-    def long_enough(self, length_s: float) -> bool:
-        """Whether a clip of this length is kept."""
-        return length_s >= self.least_s - ROUNDING_S
-
     def too_long(self, length_s: float) -> bool:
         """Whether a clip of this length must be split."""
         return self.most_s > 0 and length_s > self.most_s + ROUNDING_S
 
+    def allow(self, length_s: float) -> bool:
+        """Whether a clip of this length is kept."""
+        return length_s >= self.least_s - ROUNDING_S and not self.too_long(length_s)
+
 
 def split(borders_s: NDArray[np.float64], start: int, end: int, lengths: Lengths, heard: Heard | None) -> list[tuple[int, int]]:
-    """Frames [start, end) as pieces [first, after), none longer than `lengths` allows, what is too short left out.
+    """Frames [start, end) as pieces [first, after) that `lengths` allows; what is too short, or one frame that stands too long, is left out.
 
     `borders_s[i]` is when frame i begins, the last entry when the last frame ends. Each piece but the last is at least half the
     most length and ends where the sound is quietest (loudness around the border; outside of speech if it can be); without sound
     pieces are about equal.
     """
     pieces = []
-    while lengths.too_long(borders_s[end] - borders_s[start]):
+    while end - start > 1 and lengths.too_long(borders_s[end] - borders_s[start]):
         middle = _next_border(borders_s, start, end, lengths, heard)
         pieces.append((start, middle))
         start = middle
     pieces.append((start, end))
-    return [(first, after) for first, after in pieces if lengths.long_enough(borders_s[after] - borders_s[first])]
+    return [(first, after) for first, after in pieces if lengths.allow(borders_s[after] - borders_s[first])]
 
 
 def _next_border(borders_s: NDArray[np.float64], start: int, end: int, lengths: Lengths, heard: Heard | None) -> int:

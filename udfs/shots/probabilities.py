@@ -63,10 +63,9 @@ def joined(transitions: list[Transition]) -> list[Transition]:
     """Ascending transitions, gradual ones that overlap made one; a cut inside a gradual one is part of it."""
     result: list[Transition] = []
     for transition in transitions:
-        if result and transition.start_frame < result[-1].end_frame:
-            result[-1] = Transition(result[-1].start_frame, max(result[-1].end_frame, transition.end_frame), "gradual")
-        elif result and result[-1].kind == "cut" and transition.start_frame <= result[-1].start_frame < transition.end_frame:
-            result[-1] = transition
-        else:
-            result.append(transition)
+        last = result[-1] if result else None
+        if last and (transition.start_frame < last.end_frame or transition.start_frame <= last.start_frame < transition.end_frame):
+            result.pop()
+            transition = Transition(min(last.start_frame, transition.start_frame), max(last.end_frame, transition.end_frame), "gradual")
+        result.append(transition)
     return result
