@@ -16,6 +16,7 @@ SCORERS: dict[str, str] = {
     "head": "udfs.head:Head",
     "dover": "udfs.dover:Dover",
     "cotracker": "udfs.cotracker:CoTracker",
+    "sync": "udfs.sync:Sync",
 }
 """Name (its struct in `schemas.scores.STORED`) to `module:class`; cheap ones first."""
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+FPS = 25
 SHIFT_FRAMES = 15
 """Largest offset looked at, to both sides."""
 

@@ -7,13 +7,12 @@ import torch
 from numpy.typing import NDArray
 
 from udfs.checkpoint import network_from
-from udfs.nets.syncnet.agreement import Agreement, agreement, distance_table
+from udfs.nets.syncnet.agreement import FPS, Agreement, agreement, distance_table
 from udfs.nets.syncnet.mfcc import SAMPLE_RATE_HZ, mfcc
 from udfs.nets.syncnet.network import SyncNet, lip_embeddings, sound_embeddings
 from udfs.nets.tiles import keep_freed_memory
 from udfs.scorer import Device
 
-FPS = 25
 SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // FPS
 LEAST_FRAMES = 6
 _WINDOWS_FEWER = 5
