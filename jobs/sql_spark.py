@@ -10,6 +10,7 @@ import pyarrow as pa
 from schemas.active_policy import active_policy
 from schemas.errors import MissingError, TalkvidError, UsageError
 from schemas.lake import Lake
+from schemas.tables import TABLES
 from schemas.views import curated_sql, funnel_sql, missing_relation
 from udfs.spark import register_functions
 
@@ -18,21 +19,83 @@ if TYPE_CHECKING:
 
 READING_PLANS = frozenset(
     {
-        "Project", "Filter", "Aggregate", "Sort", "Offset", "GlobalLimit", "LocalLimit", "Distinct", "Union", "Intersect", "Except", "Join",
-        "LateralJoin", "SubqueryAlias", "UnresolvedSubqueryColumnAliases", "UnresolvedRelation", "UnresolvedHaving", "UnresolvedWith",
-        "UnresolvedHint", "UnresolvedQualify", "UnresolvedTableValuedFunction", "UnresolvedTVFAliases", "UnresolvedInlineTable", "LocalRelation",
-        "OneRowRelation", "WithWindowDefinition", "Window", "PipeOperator", "Generate", "Pivot", "Unpivot", "Sample", "RepartitionByExpression",
-        "RelationTimeTravel", "ShowTables", "ShowTablesExtended", "ShowViews", "ShowColumns", "ShowFunctions", "ShowNamespacesCommand",
-        "ShowCatalogsCommand", "ShowCurrentNamespaceCommand", "ShowTableProperties", "ShowPartitions", "ShowCreateTable", "CurrentNamespace$",
-        "UnresolvedNamespace", "UnresolvedTable", "UnresolvedTableOrView", "UnresolvedFunctionName", "DescribeRelation", "DescribeColumn",
-        "DescribeDeltaHistory", "DescribeDeltaDetailCommand", "DescribeQueryCommand", "DescribeFunction", "DescribeNamespace", "ExplainCommand",
+        "Project",
+        "Filter",
+        "Aggregate",
+        "Sort",
+        "Offset",
+        "GlobalLimit",
+        "LocalLimit",
+        "Distinct",
+        "Union",
+        "Intersect",
+        "Except",
+        "Join",
+        "LateralJoin",
+        "SubqueryAlias",
+        "UnresolvedSubqueryColumnAliases",
+        "UnresolvedRelation",
+        "UnresolvedHaving",
+        "UnresolvedWith",
+        "UnresolvedHint",
+        "UnresolvedQualify",
+        "UnresolvedTableValuedFunction",
+        "UnresolvedTVFAliases",
+        "UnresolvedInlineTable",
+        "LocalRelation",
+        "OneRowRelation",
+        "WithWindowDefinition",
+        "Window",
+        "PipeOperator",
+        "Generate",
+        "Pivot",
+        "Unpivot",
+        "Sample",
+        "RepartitionByExpression",
+        "RelationTimeTravel",
+        "ShowTables",
+        "ShowTablesExtended",
+        "ShowViews",
+        "ShowColumns",
+        "ShowFunctions",
+        "ShowNamespacesCommand",
+        "ShowCatalogsCommand",
+        "ShowCurrentNamespaceCommand",
+        "ShowTableProperties",
+        "ShowPartitions",
+        "ShowCreateTable",
+        "CurrentNamespace$",
+        "UnresolvedNamespace",
+        "UnresolvedTable",
+        "UnresolvedTableOrView",
+        "UnresolvedFunctionName",
+        "DescribeRelation",
+        "DescribeColumn",
+        "DescribeDeltaHistory",
+        "DescribeDeltaDetailCommand",
+        "DescribeQueryCommand",
+        "DescribeFunction",
+        "DescribeNamespace",
+        "ExplainCommand",
     }
 )
 """Plan classes that only read. All that is not named here is refused."""
 TABLE_FUNCTIONS = frozenset(
     {
-        "range", "explode", "explode_outer", "posexplode", "posexplode_outer", "inline", "inline_outer", "stack", "json_tuple", "sql_keywords",
-        "collations", "variant_explode", "variant_explode_outer", "table_changes",
+        "range",
+        "explode",
+        "explode_outer",
+        "posexplode",
+        "posexplode_outer",
+        "inline",
+        "inline_outer",
+        "stack",
+        "json_tuple",
+        "sql_keywords",
+        "collations",
+        "variant_explode",
+        "variant_explode_outer",
+        "table_changes",
     }
 )
 CODE_RUNNERS = ("reflect", "java_method", "try_reflect")
@@ -47,12 +110,11 @@ class SparkEngine:
 
     def __init__(self, spark: "SparkSession", lake: Lake) -> None:
         self._session = spark.newSession()
-        logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
-        lake.register(self._session)
+        self._lake = lake
+        self._registered: set[str] = set()
         policy = active_policy(lake.ledger)
-        if policy is not None:
-            self._session.sql(curated_sql(policy)).createOrReplaceTempView("curated")
-            self._session.sql(funnel_sql(policy)).createOrReplaceTempView("funnel")
+        self._views = {"curated": curated_sql(policy), "funnel": funnel_sql(policy)} if policy is not None else {}
+        logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
         register_functions(self._session)
         lock_down(self._session)
 
@@ -61,6 +123,7 @@ class SparkEngine:
         from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
 
+        self._register(text)
         try:
             check(self._session._jsparkSession.sessionState().sqlParser().parsePlan(text))
             return self._session.sql(text).toArrow().to_reader()
@@ -71,7 +134,19 @@ class SparkEngine:
 
     def relations(self) -> list[str]:
         """Names of tables and views."""
-        return sorted(row["tableName"] for row in self._session.sql("SHOW TABLES").collect())
+        return sorted([*TABLES, *self._views])
+
+    def _register(self, text: str) -> None:
+        """Make the relations that a query may mean known to Spark: each costs a look at its log, so only those it has the words for."""
+        words = set(re.findall(r"\w+", text.lower()))
+        meant = set(TABLES) | set(self._views) if "show" in words else words
+        views = [name for name in self._views if name in meant]
+        tables = [name for name in TABLES if name in meant or any(re.search(rf"\b{name}\b", self._views[view]) for view in views)]
+        self._lake.register(self._session, [name for name in tables if name not in self._registered])
+        for view in views:
+            if view not in self._registered:
+                self._session.sql(self._views[view]).createOrReplaceTempView(view)
+        self._registered.update(tables, views)
 
     def describe(self, relation: str) -> pa.RecordBatchReader:
         """Columns of a table or view."""

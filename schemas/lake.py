@@ -44,7 +44,7 @@ class Lake:
         condition = " AND ".join(f"target.`{name}` <=> new.`{name}`" for name in key)
         target.merge(rows.alias("new"), condition).whenMatchedUpdateAll().whenNotMatchedInsertAll().execute()
 
-    def register(self, spark: "SparkSession") -> None:
-        """Make every table a temporary view of its own name, for SQL."""
-        for name in TABLES:
+    def register(self, spark: "SparkSession", names: Sequence[str] = tuple(TABLES)) -> None:
+        """Make tables temporary views of their own names, for SQL."""
+        for name in names:
             self.read(spark, name).createOrReplaceTempView(name)

@@ -21,14 +21,17 @@ class Place:
 
     @classmethod
     def of(cls, text: str) -> "Place":
-        """The place a user named; relative folders become absolute. Raises `UsageError` for an empty name."""
+        """The place a user named; relative folders become absolute. Raises `UsageError` for a name that cannot be used."""
         if not text.strip():
             raise UsageError("--lake is empty; give a folder or an object-store prefix")
         if text.startswith("file://"):
             text = text[len("file://") :]
         if _SCHEME.match(text):
             return cls(text.rstrip("/"))
-        return cls(str(Path(text).expanduser().absolute()))
+        folder = str(Path(text).expanduser().absolute())
+        if set(folder) & set("%[]"):
+            raise UsageError(f"--lake {folder}: a lake's folder cannot have %, [ or ] in its name, which delta-rs misreads")
+        return cls(folder)
 
     @property
     def is_local(self) -> bool:

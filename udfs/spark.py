@@ -64,7 +64,8 @@ def _frames(results: Iterator[Rows], schema: pa.Schema) -> Iterator["pd.DataFram
 
 
 def register_functions(spark: "SparkSession") -> list[str]:
-    """Make every scorer whose weights are there a SQL function `name(clip_id, uri, start_s, end_s)` that returns its struct.
+    """Make every scorer whose weights are there a SQL function `name(clip_id, uri, start_s, end_s)` that returns its struct,
+    and `shots(uri)` one that returns an array of shots.
 
     They are nondeterministic to Spark, so that each call is evaluated once. Returns their names.
     """
@@ -73,7 +74,25 @@ def register_functions(spark: "SparkSession") -> list[str]:
     names, _ = available_scorers()
     for name in names:
         spark.udf.register(name, _scorer_function(name))
-    return names
+    spark.udf.register("shots", _shots_function())
+    return [*names, "shots"]
+
+
+def _shots_function() -> Any:
+    """The pandas UDF `shots(uri)`."""
+    import pandas as pd
+    from pyspark.sql.functions import pandas_udf
+
+    from udfs.sql_functions import SHOT
+
+    @pandas_udf(f"array<{spark_type(SHOT).simpleString()}>")
+    def function(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
+        from udfs.sql_functions import shots_of
+
+        for uris in batches:
+            yield pd.Series([shots_of(uri) for uri in uris], dtype=object)
+
+    return function.asNondeterministic()
 
 
 def _scorer_function(name: str) -> Any:
@@ -86,7 +105,8 @@ def _scorer_function(name: str) -> Any:
     type_ = struct_of(name)
     columns = [field.name for field in type_]
 
-    @pandas_udf(spark_type(type_))
+    # As text, because Spark compares the types with their comments, which pandas does not carry.
+    @pandas_udf(spark_type(type_).simpleString())
     def function(batches: Iterator[tuple[pd.Series, pd.Series, pd.Series, pd.Series]]) -> Iterator[pd.DataFrame]:
         from udfs.sql_functions import score_calls
 

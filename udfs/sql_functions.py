@@ -1,15 +1,21 @@
-"""Scorers as functions of rows, for SQL: what `udfs.spark` wraps. Spark-free."""
+"""Scorers and shot detection as functions of rows, for SQL: what `udfs.spark` wraps. Spark-free."""
 
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+import pyarrow as pa
+
 from schemas.codes import Rejected
 from schemas.scores import STORED
 from udfs import media
 from udfs.device import claim, resolve
+from udfs.presets import PRESETS
 from udfs.scorer import Clip, Device, Scorer
 from udfs.scoring import Asked, score_clips, set_up
+from udfs.shots.find import find_transitions
+from udfs.shots.transitions import shots_between
+from udfs.timeline import typical_gap_s
 
 Call = tuple[str, str, float, float]
 """clip_id, uri, start_s, end_s."""
@@ -50,3 +56,25 @@ def _clip(call: Call) -> Clip | None:
     except Rejected:
         return None
     return Clip(str(clip_id), str(clip_id), str(uri), float(start_s), float(end_s), found.width, found.height, found.fps, found.has_audio)
+
+
+SHOT = pa.struct([("shot_index", pa.int32()), ("start_s", pa.float64()), ("end_s", pa.float64()), ("start_frame", pa.int64()), ("end_frame", pa.int64())])
+
+
+def shots_of(uri: str | None) -> list[dict[str, Any]] | None:
+    """The shots of a video, as the preset `default` finds them; None for a file that cannot be used."""
+    if uri is None:
+        return None
+    preset = PRESETS["default"]
+    try:
+        with media.staged(uri) as path:
+            times_s = media.frame_times(path)
+            found = shots_between(find_transitions(path, preset.detector, preset.threshold), len(times_s))
+    except Rejected:
+        return None
+    ends_s = [*times_s.tolist(), float(times_s[-1]) + typical_gap_s(times_s)]
+    return [
+        {"shot_index": shot.index, "start_s": ends_s[shot.start_frame], "end_s": ends_s[shot.end_frame]}
+        | {"start_frame": shot.start_frame, "end_frame": shot.end_frame}
+        for shot in found
+    ]
