@@ -58,16 +58,22 @@ def test_delay_is_where_the_original_thread_pool_loses_rows(numbered, monkeypatc
         assert numbers(reader) == []
 
 
-def test_delay_is_where_the_original_reset_gives_rows_twice(numbered, monkeypatch) -> None:
+def ventilating_threads_after_reset(path) -> int:
+    with slow_to_end(0.25), read([path], "thread") as reader:
+        assert numbers(reader)
+        reader.reset()
+        return sum("_ventilate" in thread.name and thread.is_alive() for thread in threading.enumerate())
+
+
+def test_reset_waits_for_the_ventilator_of_the_last_epoch(numbered) -> None:
+    assert ventilating_threads_after_reset(numbered) == 1
+
+
+def test_delay_is_where_the_original_reset_ventilates_twice(numbered, monkeypatch) -> None:
     from petastorm.workers_pool.ventilator import ConcurrentVentilator
 
     monkeypatch.setattr(ConcurrentVentilator, "reset", ConcurrentVentilator.reset.__wrapped__)
-    with slow_to_end(0.05), read([numbered], "thread") as reader:
-        numbers(reader)
-        reader.reset()
-        threads = [thread for thread in threading.enumerate() if "_ventilate" in thread.name]
-        reader.stop()
-    assert len(threads) == 2
+    assert ventilating_threads_after_reset(numbered) == 2
 
 
 def bytes_read_by_this_process() -> int:
@@ -269,18 +275,21 @@ def test_nothing_is_set_on_pyarrow_or_numpy() -> None:
     assert done.stdout == "untouched\n", done.stderr
 
 
-def imports_petastorm(path: Path) -> bool:
+def imported_names(path: Path) -> set[str]:
+    """First parts of all module names that a file imports, by statement or by `import_module("...")`."""
+    names = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        imported = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        if any(name.split(".")[0] == "petastorm" for name in imported):
-            return True
-        if isinstance(node, ast.Call) and any(isinstance(word, ast.Constant) and str(word.value).split(".")[0] == "petastorm" for word in node.args):
-            return True
-    return False
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+            names |= {word.value for word in node.args if isinstance(word, ast.Constant)}
+    return {str(name).split(".")[0] for name in names}
 
 
 def test_nothing_but_the_trainer_imports_petastorm() -> None:
     packages = ("schemas", "udfs", "training", "inference", "jobs", "cluster")
-    found = {str(path.relative_to(REPOSITORY)) for package in packages for path in (REPOSITORY / package).rglob("*.py") if imports_petastorm(path)}
+    found = {str(path.relative_to(REPOSITORY)) for package in packages for path in (REPOSITORY / package).rglob("*.py") if "petastorm" in imported_names(path)}
     assert "training/petastorm_compat.py" in found
     assert found <= {"training/petastorm_compat.py", "training/data.py"}
