@@ -1,0 +1,86 @@
+"""How far bfloat16 moves the released scores, and how many verdicts it flips: `python -m benchmarks.bfloat16 VIDEO... [--device cuda] [--points-per-side 10]`.
+
+Every clip of 5 s is scored in float32 and in bfloat16, with golden weights (not the official ones: their scores mean nothing, their deviations do).
+"""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.table import show
+from schemas.codes import Rejected
+from tests.udfs.nets.golden_rules import write_golden_checkpoint
+from udfs import media, weights
+from udfs.cotracker import CoTrackerConfig
+from udfs.nets.cotracker3.network import CoTracker3
+from udfs.nets.dover.network import Dover
+from udfs.scorer import Clip, Device
+from udfs.scoring import Asked, score_clips, set_up
+
+CLIP_S = 5.0
+Values = dict[tuple[str, str], float]
+"""By (clip, `scorer.value`)."""
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("videos", nargs="+", type=Path)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--points-per-side", type=int, default=10)
+    parser.add_argument("--clips", type=int, default=1, help="clips of each video")
+    arguments = parser.parse_args()
+    clips = [clip for video in arguments.videos for clip in _clips(video, arguments.clips)]
+    configs = {"cotracker": CoTrackerConfig(points_per_side=arguments.points_per_side)}
+    with _golden_weights():
+        exact, rough = (_values(clips, Device(arguments.device, dtype=dtype), configs) for dtype in ("float32", "bfloat16"))
+    rows = []
+    for name, thresholds in {"dover.aesthetic": (), "dover.technical": (), "dover.dover_scores": (5.0, 7.0), "cotracker.cotracker_ratio": (0.85,)}.items():
+        pairs = [(exact[key], rough[key]) for key in exact if key[1] == name]
+        apart = [abs(one - other) for one, other in pairs]
+        middle = sorted(one for one, _ in pairs)[len(pairs) // 2]
+        flips = [sum((one >= border) != (other >= border) for one, other in pairs) for border in (*thresholds, middle)]
+        borders = ", ".join(f"{border:.3g}: {count}" for border, count in zip((*thresholds, middle), flips))
+        rows.append((name, len(pairs), f"{sum(apart) / len(apart):.1e}", f"{max(apart):.1e}", borders))
+    show(f"bfloat16 beside float32, {arguments.device}", ("value", "clips", "mean deviation", "largest", "flips at threshold (last: the median)"), rows)
+
+
+@contextmanager
+def _golden_weights() -> Iterator[None]:
+    before = os.environ.get("TALKVID_WEIGHTS")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["TALKVID_WEIGHTS"] = str(Path(folder, "installed"))
+        for name, network in (("dover", Dover()), ("cotracker3_offline", CoTracker3())):
+            weights.add(write_golden_checkpoint(network, Path(folder, f"{name}.pth")), name)
+        yield
+    if before is None:
+        del os.environ["TALKVID_WEIGHTS"]
+    else:
+        os.environ["TALKVID_WEIGHTS"] = before
+
+
+def _clips(video: Path, most: int) -> list[Clip]:
+    found = media.probe(video)
+    starts = [number * CLIP_S for number in range(max(1, min(most, int(found.duration_s // CLIP_S))))]
+    return [
+        Clip(f"{video.stem}-{start_s:g}", video.stem, str(video), start_s, min(start_s + CLIP_S, found.duration_s), found.width, found.height, found.fps, False)
+        for start_s in starts
+    ]
+
+
+def _values(clips: list[Clip], device: Device, configs: dict[str, CoTrackerConfig]) -> Values:
+    scorers = set_up(["dover", "cotracker"], device, configs)
+    values: Values = {}
+    for number, outcomes in score_clips([Asked(clip, ("dover", "cotracker")) for clip in clips], scorers):
+        for name, outcome in outcomes.items():
+            if isinstance(outcome, Rejected):
+                raise outcome
+            values |= {(clips[number].clip_id, f"{name}.{key}"): value for key, value in outcome.items() if value is not None}
+    return values
+
+
+if __name__ == "__main__":
+    main()
