@@ -121,9 +121,7 @@ def test_other_frame_rates_are_shown_at_25_a_second(shown, fps):
     assert np.abs(middles - expected).max() <= 1.5
 
 
-@pytest.mark.parametrize(
-    ("faces", "seconds"), [([], 3), (seen_at(0.0), 3), (seen_at(0.0, 1.0), 0)], ids=["no single face", "face too short", "no sound"]
-)
+@pytest.mark.parametrize(("faces", "seconds"), [([], 3), (seen_at(0.0), 3), (seen_at(0.0, 1.0), 0)], ids=["no single face", "face too short", "no sound"])
 def test_a_clip_that_cannot_be_judged_has_no_values(shown, faces, seconds):
     scorer = made()
     assert scorer.score([view_of(scorer, np.zeros((75, 30, 30, 3), np.uint8), faces, sound_of(seconds))]) == [NOTHING]
