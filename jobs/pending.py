@@ -7,18 +7,20 @@ from schemas.scores import SHOWN
 from schemas.snapshot import snapshot
 from udfs.cascade import Cascade
 
+_HEADS = """
+        LEFT JOIN (SELECT clip_id, arg_max(head, scored_at) FILTER (head IS NOT NULL) AS head FROM scores GROUP BY clip_id) h ON h.clip_id = m.clip_id"""
 CLIP_COLUMNS = ("clip_id", "video_id", "uri", "start_s", "end_s", "crop", "width", "height", "fps", "has_audio")
 
 
 def pending_clips(
-    lake: Lake, fingerprints: dict[str, str], *, retry_failed: bool, limit: int | None = None, cascade: Cascade | None = None
+    lake: Lake, fingerprints: dict[str, str], *, retry_failed: bool, limit: int | None = None, cascade: Cascade | None = None, with_head: bool = False
 ) -> list[dict[str, Any]]:
     """Clips for which a scorer's fingerprint differs from the wanted one, each with `scorers`, the names that are pending, and
     `attempts`, how often each of them failed before. Those that failed with that very fingerprint are left out unless
     `retry_failed`. Ordered by video and start.
 
     With a `cascade` each has `known`, what the policy asks of it and is measured already, and a scorer is not pending for a
-    clip that was spared it before by the same rules.
+    clip that was spared it before by the same rules. `with_head` puts the newest whole head score into `known`.
     """
     engine = snapshot(lake.ledger, ("clip_metadata", "failures", "videos", "scores"))
     wanted = ", ".join("(?, ?)" for _ in fingerprints)
@@ -34,8 +36,8 @@ def pending_clips(
         pending AS (
             SELECT clip_id, list(scorer ORDER BY scorer) AS scorers, list(coalesce(attempts, 0) ORDER BY scorer) AS attempts
             FROM stale LEFT JOIN failed USING (clip_id, scorer) {excluded} GROUP BY clip_id)
-        SELECT {", ".join(f"m.{name}" for name in CLIP_COLUMNS)}, v.audio_uri, scorers, attempts {_asked_of(cascade)}
-        FROM pending JOIN clip_metadata m USING (clip_id) JOIN videos v ON v.video_id = m.video_id
+        SELECT {", ".join(f"m.{name}" for name in CLIP_COLUMNS)}, v.audio_uri, scorers, attempts, {_asked_of(cascade, with_head)} AS known
+        FROM pending JOIN clip_metadata m USING (clip_id) JOIN videos v ON v.video_id = m.video_id {_HEADS if with_head else ""}
         ORDER BY m.video_id, m.start_s, m.clip_id {f"LIMIT {int(limit)}" if limit is not None else ""}"""
     pairs = [value for name, fingerprint in fingerprints.items() for value in (f"score:{name}", fingerprint)]
     return engine.sql(query, params=pairs + list(fingerprints.values())).to_arrow_table().to_pylist()
@@ -47,12 +49,12 @@ def _known(name: str) -> str:
     return name
 
 
-def _asked_of(cascade: Cascade | None) -> str:
-    """SQL for `known`: the columns of `clip_metadata` that the policy's rules look at."""
-    if cascade is None:
-        return ""
-    columns = sorted({rule.column.partition(".")[0] for rule in cascade.policy.rules})
-    return f", struct_pack({', '.join(f'{name} := m.{name}' for name in columns)}) AS known" if columns else ""
+def _asked_of(cascade: Cascade | None, with_head: bool) -> str:
+    """SQL for `known`: the columns of `clip_metadata` that the policy's rules look at, and the head as it was scored."""
+    rules = cascade.policy.rules if cascade is not None else ()
+    columns = {name: f"m.{name}" for name in sorted({rule.column.partition(".")[0] for rule in rules})}
+    columns |= {"head": "h.head"} if with_head else {}
+    return f"struct_pack({', '.join(f'{name} := {value}' for name, value in columns.items())})" if columns else "NULL"
 
 
 def _not_spared(cascade: Cascade | None, scorers: list[str]) -> str:

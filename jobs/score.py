@@ -77,14 +77,19 @@ def _commit_every(text: str) -> tuple[float, int | None]:
 
 
 def wanted_scorers(config: ScoreConfig) -> tuple[list[Scorer], dict[str, str]]:
-    """The scorers that shall run, and the reason by name of each that is skipped for want of weights.
+    """The scorers that shall run (with `head` for those that need it), and the reason by name of each that is skipped for want of weights.
 
     Raises `MissingError` when a scorer that was named has no weights.
     """
     if config.scorers:
-        return build(config.scorers), {}
+        scorers = build(config.scorers)
+        return (scorers if not _needs_head(scorers) else build([*config.scorers, "head"])), {}
     names, skipped = available_scorers()
     return build(names), skipped
+
+
+def _needs_head(scorers: list[Scorer]) -> bool:
+    return any("head" in scorer.needs for scorer in scorers)
 
 
 def idle(lake: Lake, config: ScoreConfig) -> Summary | None:
@@ -109,7 +114,8 @@ def run(spark: "SparkSession | None", lake: Lake, config: ScoreConfig) -> Summar
     for name, reason in skipped.items():
         print(f"score: {name} is left out: {reason}", file=sys.stderr)
     metadata.refresh(lake)
-    clips = pending_clips(lake, fingerprints, retry_failed=config.retry_failed, limit=config.limit, cascade=cascade)
+    options = {"retry_failed": config.retry_failed, "limit": config.limit, "cascade": cascade, "with_head": _needs_head(scorers)}
+    clips = pending_clips(lake, fingerprints, **options)
     counts = {"in": len(clips), "pending": len(clips), "scored": 0, "failed": 0}
     extra: dict[str, object] = {"skipped_scorers": skipped}
     if clips:

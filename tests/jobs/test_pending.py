@@ -1,0 +1,75 @@
+"""Which clips lack which scores."""
+
+from datetime import timedelta
+
+import pytest
+
+from jobs import metadata
+from jobs.pending import pending_clips
+from schemas.ledger import now
+from schemas.policy import Policy, Rule
+from tests.jobs.test_metadata import lake  # noqa: F401 - a fixture
+from udfs.cascade import Cascade
+
+WANTED = {"technical": "t-1", "head": "h-1"}
+
+
+def names(clips: list[dict]) -> dict[str, list[str]]:
+    """Pending scorers by clip."""
+    return {clip["clip_id"]: clip["scorers"] for clip in clips}
+
+
+@pytest.fixture
+def scored(lake):  # noqa: F811
+    """a-1 has both scores, a-2 an old technical one; b-1 failed in head."""
+    at = now()
+    face = {"time_s": 0.0, "box": [0.0, 0.0, 1.0, 1.0], "score": 1.0, "keypoints": [0.0] * 10}
+    lake.ledger.append(
+        "scores",
+        [
+            {"clip_id": "a-1", "run_id": "r", "scored_at": at, "technical": {"fingerprint": "t-1"}, "head": {"fingerprint": "h-1", "faces": [face]}},
+            {"clip_id": "a-2", "run_id": "r", "scored_at": at, "technical": {"fingerprint": "t-0"}},
+        ],
+    )
+    failure = {"entity": "b-1", "stage": "score:head", "fingerprint": "h-1", "code": "decode_error", "attempt": 2, "at": at}
+    lake.ledger.append("failures", [failure])
+    metadata.refresh(lake)
+    return lake
+
+
+def test_other_fingerprints_are_pending_and_known_failures_are_not(scored):
+    assert names(pending_clips(scored, WANTED, retry_failed=False)) == {"a-2": ["head", "technical"], "b-1": ["technical"]}
+
+
+def test_failures_come_back_when_asked_for_with_their_attempts(scored):
+    clips = {clip["clip_id"]: clip for clip in pending_clips(scored, WANTED, retry_failed=True)}
+    assert clips["b-1"]["scorers"] == ["head", "technical"]
+    assert clips["b-1"]["attempts"] == [2, 0]
+
+
+def test_failure_with_another_fingerprint_does_not_count(scored):
+    assert names(pending_clips(scored, {"head": "h-2"}, retry_failed=False)) == {"a-1": ["head"], "a-2": ["head"], "b-1": ["head"]}
+
+
+def test_scorer_that_needs_the_head_is_given_what_was_measured_before(scored):
+    clips = {clip["clip_id"]: clip for clip in pending_clips(scored, {"sync": "s-1", "head": "h-1"}, retry_failed=False, with_head=True)}
+    assert clips["a-1"]["scorers"] == ["sync"]
+    assert clips["a-1"]["known"]["head"]["faces"][0]["box"] == [0.0, 0.0, 1.0, 1.0]
+    assert clips["a-2"]["scorers"] == ["head", "sync"]
+    assert clips["a-2"]["known"]["head"] is None
+
+
+def test_clip_that_a_cascade_spared_is_pending_again_when_its_rules_change(scored):
+    policy = Policy("p", (Rule("sharp", "technical.sharpness", ">=", 10.0),), cascade=(("technical",), ("head",)))
+    cascade = Cascade(policy)
+    later = now() + timedelta(seconds=1)
+    scored.ledger.append(
+        "scores", [{"clip_id": "a-2", "run_id": "q", "scored_at": later, "technical": {"fingerprint": "t-1"}, "skipped_by": cascade.mark("sharp")}]
+    )
+    metadata.refresh(scored)
+    assert "a-2" not in names(pending_clips(scored, WANTED, retry_failed=False, cascade=cascade))
+    eased = Cascade(policy.with_set({"sharp": "5"}))
+    clips = {clip["clip_id"]: clip for clip in pending_clips(scored, WANTED, retry_failed=False, cascade=eased)}
+    assert clips["a-2"]["scorers"] == ["head"]
+    assert "technical" in clips["a-2"]["known"]
+    assert "a-2" in names(pending_clips(scored, WANTED, retry_failed=False))
