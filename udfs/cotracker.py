@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from udfs import weights
-from udfs.cotracker_frames import paper_windows, released_segments
+from udfs.cotracker_frames import RELEASED_FPS_MAX, paper_windows, released_segments
+from udfs.recent import RecentPlans
 from udfs.scorer import RGB, Clip, Device, Outcome, Reduced
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 QUARTER = 0.25
 PAPER_SIDE_PX = 512
-REMEMBERED_CLIPS = 1024
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class CoTracker:
 
     def __init__(self, config: CoTrackerConfig = CoTrackerConfig()) -> None:
         self.config = config
-        self._plans: dict[Clip, FramePlan] = {}
+        self._plans = RecentPlans[FramePlan]()
         self._network: CoTracker3 | None = None
 
     def setup(self, device: Device) -> None:
@@ -76,17 +76,16 @@ class CoTracker:
 
     def plan(self, clip: Clip, pts: Sequence[float]) -> list[int]:
         """About two frames a second of each segment, and those of the paper's windows."""
-        segments = released_segments(pts, clip.fps, clip.end_s - clip.start_s, self.config.segment_s)
-        found = self._plans[clip] = FramePlan(segments, paper_windows(pts, self.config.paper_windows))
-        while len(self._plans) > REMEMBERED_CLIPS:
-            del self._plans[next(iter(self._plans))]
+        segments = released_segments(pts, clip.fps or RELEASED_FPS_MAX, clip.end_s - clip.start_s, self.config.segment_s)
+        found = FramePlan(segments, paper_windows(pts, self.config.paper_windows))
+        self._plans.keep(clip, found)
         return sorted({index for indices in found.segments + found.windows for index in indices})
 
     def reduce(self, clip: Clip, frame: RGB, index: int) -> Sizes:
         """A sixteenth of the pixels, and for the paper's windows 1.4 MB of a frame of 16:9."""
         from udfs.nets.cotracker3.sizes import quarter, short_side
 
-        found = self._plans[clip]
+        found = self._plans.of(clip)
         return Sizes(
             quarter(frame, antialias=self.config.antialias) if _within(index, found.segments) else None,
             short_side(frame, PAPER_SIDE_PX) if _within(index, found.windows) else None,
@@ -101,7 +100,7 @@ class CoTracker:
 
         assert self._network is not None
         kept: dict[int, Sizes] = dict(zip(clip.indices, clip.frames, strict=True))
-        plan = self._plans[clip.clip]
+        plan = self._plans.of(clip.clip)
         segments = [np.stack([kept[index].quarter for index in indices]) for indices in plan.segments]
         ratios = [visible_ratio(self._network, frames, self.config.points_per_side) for frames in segments]
         motions = [paper_motion(self._network, _stacked(kept, indices)) for indices in plan.windows]

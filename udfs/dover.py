@@ -12,11 +12,11 @@ from udfs import weights
 from udfs.nets.dover.sampling import PATCH_PX, Sampling, sample
 from udfs.nets.dover.scores import dover_scores, overall
 from udfs.nets.dover.views import mosaic, normalised, resized
+from udfs.recent import RecentPlans
 from udfs.scorer import RGB, Clip, Device, Outcome, Reduced
 
 GPU_BATCH = 8
 """Clips a GPU scores at once; smaller batches are filled up, so that all have one shape (law 8)."""
-REMEMBERED_CLIPS = 1024
 
 View = NDArray[np.float32]
 
@@ -60,7 +60,7 @@ class Dover:
     def __init__(self, config: DoverConfig = DoverConfig()) -> None:
         self.config = config
         self.weights: tuple[str, ...] = ("dover-onnx" if config.onnx else "dover",)
-        self._frames: dict[Clip, int] = {}
+        self._samplings = RecentPlans[Sampling]()
         self._judge: Judge | None = None
         self._batch = 1
 
@@ -79,17 +79,15 @@ class Dover:
 
     def plan(self, clip: Clip, pts: Sequence[float]) -> list[int]:
         """At most 128 frames: three technical segments of 32, every second frame, and 32 spread evenly."""
-        self._frames[clip] = len(pts)
-        while len(self._frames) > REMEMBERED_CLIPS:
-            del self._frames[next(iter(self._frames))]
         if not pts or _too_small(clip):
             return []
-        sampling = self._sampling(clip)
+        sampling = sample(clip.clip_id, len(pts), clip.height_px, clip.width_px)
+        self._samplings.keep(clip, sampling)
         return sorted({*sampling.technical.tolist(), *sampling.aesthetic.tolist()})
 
     def reduce(self, clip: Clip, frame: RGB, index: int) -> Pieces:
         """Cut the fragments and resize, at most 0.6 MB a frame."""
-        sampling = self._sampling(clip)
+        sampling = self._samplings.of(clip)
         segments = np.unique(np.flatnonzero(sampling.technical == index) // (len(sampling.technical) // len(sampling.rows))).tolist()
         mosaics = {segment: mosaic(frame, sampling.rows[segment], sampling.columns[segment]) for segment in segments}
         return Pieces(mosaics, resized(frame, antialias=self.config.antialias) if index in sampling.aesthetic else None)
@@ -118,7 +116,7 @@ class Dover:
 
     def _views(self, clip: Reduced) -> tuple[View, View]:
         """(3, 32, 224, 224) and (3, 3, 32, 224, 224)."""
-        sampling = self._sampling(clip.clip)
+        sampling = self._samplings.of(clip.clip)
         pieces: dict[int, Pieces] = dict(zip(clip.indices, clip.frames, strict=True))
         whole = np.stack([pieces[index].whole for index in sampling.aesthetic.tolist()])
         segments = [
@@ -126,9 +124,6 @@ class Dover:
             for segment, indices in enumerate(sampling.technical.reshape(len(sampling.rows), -1).tolist())
         ]
         return normalised(whole), np.stack([normalised(segment) for segment in segments])
-
-    def _sampling(self, clip: Clip) -> Sampling:
-        return sample(clip.clip_id, self._frames[clip], clip.height_px, clip.width_px)
 
 
 def _too_small(clip: Clip) -> bool:

@@ -84,4 +84,5 @@ def _antialiased(frame: Frame) -> NDArray[np.float32]:
 
 def normalised(view: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(T, 224, 224, 3) 8 bit -> (3, T, 224, 224), zero mean and unit deviation over the training data."""
-    return np.ascontiguousarray(((view.astype(np.float32) - MEAN) / STD).transpose(3, 0, 1, 2))
+    value = (np.arange(256, dtype=np.float32)[:, None] - MEAN) / STD
+    return np.stack([value[:, channel][view[..., channel]] for channel in range(3)])
