@@ -157,8 +157,8 @@ class _Video:
         return self._heard
 
     def speech(self) -> Spans:
-        """When somebody speaks: as the subtitles say where it has them, else as it is heard; never without either."""
-        if self.cues is not None:
+        """When somebody speaks: as the subtitles say where they have a cue, else as it is heard; never without either."""
+        if self.cues:
             return speech_in(self.cues)
         heard = self.heard()
         return [] if heard is None else speech_spans(heard.probabilities)

@@ -85,6 +85,13 @@ def test_subtitles_say_where_speech_is(tmp_path, spoken, text):
     assert clip["speech_s"] == pytest.approx(1.5)
 
 
+def test_subtitle_file_without_a_cue_leaves_speech_to_be_heard(tmp_path, spoken):
+    subtitles = tmp_path / "a.vtt"
+    subtitles.write_text("<html>not found</html>")
+    (clip,) = row_of(item(spoken, has_audio=True, subtitle_uri=str(subtitles)))["clips"]
+    assert clip["speech_s"] > 2.0
+
+
 def test_spans_hold_exactly_their_frames_at_variable_frame_rate(tmp_path):
     path = tmp_path / "vfr.mkv"
     whole = scenes(tmp_path / "cuts.mp4", [2, 2], fps=30)
