@@ -16,8 +16,21 @@ QUERY_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NOD
 """Kinds of query that only read; DuckDB also takes INSERT, UPDATE, DELETE and COPY inside WITH."""
 TABLE_FUNCTIONS = frozenset(
     {
-        "unnest", "range", "generate_series", "repeat", "repeat_row", "json_each", "json_tree", "pragma_table_info", "pragma_version",
-        "duckdb_tables", "duckdb_views", "duckdb_columns", "duckdb_types", "duckdb_functions", "duckdb_keywords",
+        "unnest",
+        "range",
+        "generate_series",
+        "repeat",
+        "repeat_row",
+        "json_each",
+        "json_tree",
+        "pragma_table_info",
+        "pragma_version",
+        "duckdb_tables",
+        "duckdb_views",
+        "duckdb_columns",
+        "duckdb_types",
+        "duckdb_functions",
+        "duckdb_keywords",
     }
 )
 """Those that read no file, run no other statement and take no address."""
