@@ -42,7 +42,7 @@ def _dover(*, compiled: bool) -> None:
     floor_ms = 1000 * _product_seconds(VIDEO_MACS)
     rows = []
     for dtype in DTYPES:
-        network = use_dtype(load_golden_weights(Dover()), dtype).cuda()
+        network = load_golden_weights(Dover()).in_dtype(dtype).cuda()
         found = [scores[0] for scores in raw_scores(network, aesthetic.cuda(), technical.cuda())]
         apart = max(abs(one - other) for one, other in zip(expected, found))
         if compiled:

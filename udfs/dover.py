@@ -25,7 +25,7 @@ View = NDArray[np.float32]
 class DoverConfig:
     """`antialias`: resize the aesthetic view as TalkVid's torchvision did; without, as DOVER's published scores were made.
 
-    `onnx`: run the export `dover-onnx` (inputs `aes_view`, `tech_view`) in place of the checkpoint.
+    `onnx`: run the export `dover-onnx` (inputs `aes_view`, `tech_view`) in place of the checkpoint; on a CPU it takes 6 GiB.
     """
 
     antialias: bool = False

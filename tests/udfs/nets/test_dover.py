@@ -8,7 +8,6 @@ from udfs.nets.dover import sampling
 from udfs.nets.dover.network import Dover, raw_scores
 from udfs.nets.dover.sampling import sample
 from udfs.nets.dover.windows import OTHER_REGION, windows_of
-from udfs.nets.linear import use_dtype
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +80,7 @@ def test_bfloat16_stays_near_float32(network):
     random = torch.Generator().manual_seed(2)
     views = torch.randn(1, 3, 16, 64, 64, generator=random), torch.randn(3, 3, 16, 64, 64, generator=random)
     exact = raw_scores(network, *views)
-    half = use_dtype(load_golden_weights(Dover()), torch.bfloat16)
+    half = load_golden_weights(Dover()).in_dtype(torch.bfloat16)
     for one, other in zip(exact, raw_scores(half, *views)):
         assert one[0] == pytest.approx(other[0], abs=2e-3)
 

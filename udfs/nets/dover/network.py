@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from udfs.nets.dover.convnext3d import AestheticBackbone
 from udfs.nets.dover.swin3d import TechnicalBackbone
+from udfs.nets.linear import use_dtype
 
 FEATURES = 768
 HIDDEN = 64
@@ -47,6 +48,12 @@ class Dover(nn.Module):
     def forward(self, aes_view: Tensor, tech_view: Tensor) -> tuple[Tensor, Tensor]:
         """(V, 3, 32, 224, 224) and (3 V, 3, 32, 224, 224) -> raw scores of each aesthetic clip (V) and each technical clip (3 V)."""
         return self.aesthetic_map(aes_view).mean((1, 2, 3, 4)), self.technical_map(tech_view).mean((1, 2, 3, 4))
+
+    def in_dtype(self, dtype: torch.dtype) -> "Dover":
+        """The same network, its backbones' products and convolutions in `dtype`, its heads in float32."""
+        for backbone in (self.technical_backbone, self.aesthetic_backbone):
+            use_dtype(backbone, dtype)
+        return self
 
 
 @torch.inference_mode()

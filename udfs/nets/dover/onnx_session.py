@@ -26,6 +26,7 @@ class OnnxJudge:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = device.threads
         options.inter_op_num_threads = 1
+        options.enable_cpu_mem_arena = False  # an arena would keep the large passing tensors
         provider = "CPUExecutionProvider" if device.kind == "cpu" else ("CUDAExecutionProvider", {"device_id": device.index})
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=[provider])

@@ -52,17 +52,16 @@ class WindowAttention(nn.Module):
         Pairs of tokens `gap` fragments apart get F + (R - F) * gap from the tables F (fragment) and R (relative): F within a fragment, R one
         fragment apart, extrapolated beyond. Windows smaller than `WINDOW` use the top left block of the index, as trained.
         """
-        device = self.relative_position_bias_table.device
         n = windows.tokens_per_window
         index = self.relative_position_index[:n, :n].reshape(-1)
         bias = self.relative_position_bias_table.t()[:, index].view(1, self.heads, n, n)
         if self.fragment_position_bias_table is not None:
             fragment = self.fragment_position_bias_table.t()[:, index].view(1, self.heads, n, n)
-            bias = torch.addcmul(fragment, bias - fragment, windows.fragment_gap().to(device).unsqueeze(1))
+            bias = torch.addcmul(fragment, bias - fragment, windows.fragment_gap().unsqueeze(1))
         bias = bias.unsqueeze(0)
         mask = windows.region_mask()
         if mask is not None:
-            bias = bias + mask.to(device).unsqueeze(2)
+            bias = bias + mask.unsqueeze(2)
         return bias.to(self.qkv.weight.dtype).contiguous()
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
@@ -108,9 +107,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, D, H, W, C) -> the same tensor, changed."""
         batch, *grid, width = x.shape
-        windows = windows_of(tuple(grid), shifted=self.shifted)
-        bias = self._bias_of(windows, x.device)
-        tokens, inside = windows.tokens.to(x.device), windows.inside.to(x.device)
+        windows = windows_of(tuple(grid), shifted=self.shifted, device=x.device)
+        bias, tokens, inside = self._bias_of(windows), windows.tokens, windows.inside
         flat = x.view(batch, -1, width)
         for clips, deep, plane in _parts(x, windows):
             self._advance(flat[clips], tokens[deep, plane], inside[deep, plane] if windows.padded else None, _slice(_slice(bias, 0, deep), 1, plane))
@@ -129,12 +127,12 @@ class Block(nn.Module):
             x, index = x[:, inside.reshape(-1)], index[inside.reshape(-1)]
         tokens.index_copy_(1, index, x)
 
-    def _bias_of(self, windows: Windows, device: torch.device) -> Tensor:
+    def _bias_of(self, windows: Windows) -> Tensor:
         """The bias is the same for all clips of a size: kept for the last size seen, but worked out anew within an exported graph."""
         if torch.compiler.is_compiling():
             return self.attn.bias(windows)
         dtype = self.attn.qkv.weight.dtype
-        if self._bias is None or self._bias[0] is not windows or self._bias[1].device != device or self._bias[1].dtype != dtype:
+        if self._bias is None or self._bias[0] is not windows or self._bias[1].dtype != dtype:
             self._bias = (windows, self.attn.bias(windows))
         return self._bias[1]
 

@@ -10,6 +10,7 @@ from torch import Tensor
 Grid = tuple[int, int, int]
 """Sizes in tokens: depth (time), height, width."""
 
+CPU = torch.device("cpu")
 WINDOW: Grid = (8, 7, 7)
 SHIFT: Grid = (4, 3, 3)
 OTHER_REGION = -100.0
@@ -46,8 +47,8 @@ class Windows:
 
 
 @functools.lru_cache(maxsize=16)
-def windows_of(grid: Grid, *, shifted: bool) -> Windows:
-    """The windows of `grid`: at most `WINDOW` large, padded at the end to whole windows, rolled by `SHIFT` when `shifted`.
+def windows_of(grid: Grid, *, shifted: bool, device: torch.device = CPU) -> Windows:
+    """The windows of `grid`, their tensors on `device`: at most `WINDOW` large, padded at the end to whole windows, rolled by `SHIFT` when `shifted`.
 
     An axis that fits in one window has the window shrunk to it, and no shift.
     """
@@ -60,11 +61,11 @@ def windows_of(grid: Grid, *, shifted: bool) -> Windows:
     rows = _fragment_coordinate(padded[1], window[1]).view(1, -1, 1).expand(padded)
     columns = _fragment_coordinate(padded[2], window[2]).view(1, 1, -1).expand(padded)
     return Windows(
-        tokens=numbers.clamp(min=0),
-        inside=numbers >= 0,
+        tokens=numbers.clamp(min=0).to(device),
+        inside=(numbers >= 0).to(device),
         padded=padded != tuple(grid),
-        fragment=torch.stack([_cut(_rolled(coordinate, shift), window)[0] for coordinate in (rows, columns)]),
-        region=_cut(_regions(padded, window, shift), window) if any(shift) else None,
+        fragment=torch.stack([_cut(_rolled(coordinate, shift), window)[0] for coordinate in (rows, columns)]).to(device),
+        region=_cut(_regions(padded, window, shift), window).to(device) if any(shift) else None,
     )
 
 
