@@ -1,6 +1,7 @@
 """Frames out of a video: the wanted ones of a clip at full size, or all of a file at a small one."""
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -143,7 +144,7 @@ def small_frames(
         raise Rejected("decode_error", f"{len(line.times_s) - count} of {len(line.times_s)} frames could not be decoded")
 
 
-class _Decoder:
+class _Decoder(ABC):
     """A started ffmpeg that gives raw frames of one size, each with the time stamp that its `showinfo` filter logs."""
 
     def __init__(self, path: str | Path, line: Timeline, input_options: dict[str, Any], size: tuple[int, int], pixel_format: str) -> None:
@@ -151,8 +152,9 @@ class _Decoder:
         self._size, self._pixel_format = size, pixel_format
         self._shown = ShowinfoReader()
 
+    @abstractmethod
     def _filters(self, video: Any) -> Any:
-        raise NotImplementedError
+        """The stream with what comes before its frames are formatted and logged."""
 
     def __enter__(self) -> "_Decoder":
         return self
