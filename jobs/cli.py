@@ -72,15 +72,16 @@ def run_verb(job: Job, words: list[str]) -> int:
     except TalkvidError as error:
         print(f"talkvid {job.verb}: {error}", file=sys.stderr)
         return error.exit_status
-    except Interrupted as interruption:
-        print(f"talkvid {job.verb}: interrupted; what was committed stays, run it again to go on", file=sys.stderr)
-        return interruption.exit_status
     except BrokenPipeError:
         sys.stderr.close()
         return 0
-    except Exception:
-        traceback.print_exc()
-        return 1
+    except (Interrupted, Exception) as error:
+        interruption = _interruption_behind(error)
+        if interruption is None:
+            traceback.print_exception(error)
+            return 1
+        print(f"talkvid {job.verb}: interrupted; what was committed stays, run it again to go on", file=sys.stderr)
+        return interruption.exit_status
 
 
 class Sessions:
@@ -121,6 +122,13 @@ def execute(job: Job, lake: Lake, config: Any, sessions: Sessions) -> Summary:
     for note in summary.notes:
         print(note, file=sys.stderr)
     return summary
+
+
+def _interruption_behind(error: BaseException | None) -> Interrupted | None:
+    """The signal that caused an error; Spark's own cleaning up raises another one over it."""
+    while error is not None and not isinstance(error, Interrupted):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _watch_signals() -> None:

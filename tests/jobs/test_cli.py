@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -108,6 +109,17 @@ def test_unexpected_error_is_exit_1(tmp_path, capsys):
         raise RuntimeError("boom")
 
     assert run_verb(job(run=broken), ["--lake", str(tmp_path)]) == 1
+
+
+def test_interruption_is_told_as_such_though_spark_raises_over_it(tmp_path, capsys):
+    def interrupted(spark, lake, config):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            raise RuntimeError("the answer from Java is empty")
+
+    assert run_verb(job(run=interrupted), ["--lake", str(tmp_path)]) == 143
+    assert capsys.readouterr().err == "talkvid try: interrupted; what was committed stays, run it again to go on\n"
 
 
 def test_busy_lake_is_exit_5_and_says_who_holds_it(tmp_path, capsys):
