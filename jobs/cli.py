@@ -59,7 +59,7 @@ def run_verb(job: Job, words: list[str]) -> int:
         config = job.configure(args)
         lake = Lake.at(args.lake)
         with lease(lake.place, job.verb) if job.takes_lease(config) else nullcontext(), Sessions(args.master, assignments(args.conf, "--conf")) as sessions:
-            if job.takes_lease(config) and job.creates_lake:
+            if job.takes_lease(config) and (job.creates_lake or lake.place.exists()):
                 lake.ledger.create()
             summary = execute(job, lake, config, sessions)
         if summary.results and not args.json:

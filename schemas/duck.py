@@ -67,8 +67,11 @@ def connect(ledger: Ledger, policy: Policy | None = None, memory: str = "2GiB") 
 
 
 def _make_table(engine: "DuckDBPyConnection", ledger: Ledger, name: str) -> list[str]:
-    """Make a table's newest snapshot stand under its name; returns the files that DuckDB must be able to read for it."""
-    files = ledger.files(name)
+    """Make a table's newest snapshot stand under its name; returns the files that DuckDB must be able to read for it.
+
+    A table that an older lake lacks is there, empty.
+    """
+    files = ledger.files(name) if ledger.place.version(name) >= 0 else []
     if not files:
         columns = ", ".join(f'"{field.name}" {duck_type(field.type)}' for field in TABLES[name].schema)
         _do(engine, f"CREATE TABLE {name} ({columns})")

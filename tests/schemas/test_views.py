@@ -1,5 +1,6 @@
 """The views `curated` and `funnel`: the same rows in DuckDB and in Spark."""
 
+import shutil
 from collections.abc import Callable
 
 import pyarrow as pa
@@ -136,3 +137,10 @@ def test_an_empty_lake_has_a_funnel_of_nothing(tmp_path, policy):
     lake.ledger.create()
     rows = duck.connect(lake.ledger, policy).sql("SELECT clips_out, hours_out FROM funnel").fetchall()
     assert rows == [(None, 0.0)] + [(0, 0.0)] * (len(policy.rules) + 1)
+
+
+def test_table_that_an_older_lake_lacks_is_empty(tmp_path):
+    lake = make_small_lake(tmp_path)
+    shutil.rmtree(tmp_path / "tables" / "exports")
+    with duck.connect(lake.ledger) as engine:
+        assert engine.execute("SELECT count(*) FROM exports").fetchall() == [(0,)]
