@@ -66,6 +66,10 @@ class CoTracker:
         self._plans = RecentPlans[FramePlan]()
         self._network: CoTracker3 | None = None
 
+    def runs_on(self, device: Device) -> Device:
+        """The device, in either dtype."""
+        return device
+
     def setup(self, device: Device) -> None:
         """Load the network. Raises `MissingError` when its weights are not there, `VerificationError` when they are others."""
         path = weights.path(self.weights[0])

@@ -14,7 +14,8 @@ from udfs.scorer import Device
 GPU_ADDRESS = "TALKVID_GPU_ADDRESS"
 """Set in a Python worker to the address that Spark gave its task."""
 
-_held: list[int] = []
+_held: list[tuple[int, int]] = []
+"""The lock that this process holds, and the GPU it stands for."""
 
 
 def visible_gpus() -> int:
@@ -38,12 +39,14 @@ def resolve(wanted: str) -> str:
 def claim(kind: str, threads: int = 1) -> Device:
     """The device of this process: the address from Spark, else in local mode the first GPU that no other process has locked.
 
-    Waits for a GPU; the lock is the process's, so that its death frees the GPU.
+    Waits for a GPU, once per process; the lock is the process's, so that its death frees the GPU.
     """
     if kind == "cpu":
         return Device("cpu", 0, threads)
     if GPU_ADDRESS in os.environ:
         return Device("cuda", int(os.environ[GPU_ADDRESS]), threads)
+    if _held:
+        return Device("cuda", _held[0][1], threads)
     while True:
         for index in range(max(1, visible_gpus())):
             handle = os.open(Path(tempfile.gettempdir(), f"talkvid-gpu-{index}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
@@ -52,6 +55,6 @@ def claim(kind: str, threads: int = 1) -> Device:
             except BlockingIOError:
                 os.close(handle)
                 continue
-            _held.append(handle)
+            _held.append((handle, index))
             return Device("cuda", index, threads)
         time.sleep(0.2)

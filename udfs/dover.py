@@ -12,6 +12,7 @@ from udfs import weights
 from udfs.nets.dover.sampling import PATCH_PX, Sampling, sample
 from udfs.nets.dover.scores import dover_scores, overall
 from udfs.nets.dover.views import mosaic, normalised, resized
+from udfs.nets.onnx_session import onnx_device
 from udfs.recent import RecentPlans
 from udfs.scorer import RGB, Clip, Device, Outcome, Reduced
 
@@ -63,6 +64,10 @@ class Dover:
         self._samplings = RecentPlans[Sampling]()
         self._judge: Judge | None = None
         self._batch = 1
+
+    def runs_on(self, device: Device) -> Device:
+        """The device, in either dtype; an export is float32."""
+        return onnx_device(device) if self.config.onnx else device
 
     def setup(self, device: Device) -> None:
         """Load the network. Raises `MissingError` when its weights are not there, `VerificationError` when they are others."""

@@ -60,6 +60,10 @@ class Flow:
     def __init__(self, config: FlowConfig = FlowConfig()) -> None:
         self.config = config
 
+    def runs_on(self, device: Device) -> Device:
+        """Always the CPU."""
+        return device.as_cpu()
+
     def setup(self, device: Device) -> None:
         """Give OpenCV as many threads as the device allows."""
         import cv2

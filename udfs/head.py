@@ -15,6 +15,7 @@ from udfs import weights
 from udfs.faces.backend import Attributes, Face, FaceBackend, Pose
 from udfs.faces.centerface_dlib import CenterFaceDlib
 from udfs.faces.insightface_pack import InsightFacePack
+from udfs.nets.onnx_session import onnx_device
 from udfs.sampling import nearest_each
 from udfs.scorer import RGB, Clip, Device, Outcome, Reduced
 
@@ -58,6 +59,10 @@ class Head:
         self.config = replace(config, backend=_resolved(config.backend))
         self._backend = _backend(self.config)
         self.weights: tuple[str, ...] = self._backend.weights
+
+    def runs_on(self, device: Device) -> Device:
+        """The device where onnxruntime can use it, always in float32."""
+        return onnx_device(device)
 
     def setup(self, device: Device) -> None:
         """Load the back end's networks. Raises `MissingError` when their weights are not there."""

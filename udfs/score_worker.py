@@ -1,7 +1,7 @@
 """Scoring as a worker of `jobs.batches`: rows of references in, rows of scores and failures out."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -22,25 +22,27 @@ ROWS = pa.schema([("clip_id", pa.string()), *[(name, struct_of(name)) for name i
 
 @dataclass(frozen=True)
 class ScoringPlan:
-    """What the workers of one run do. `fingerprints` and `configs` are pairs with a scorer's name; `device` is `cpu` or `cuda`."""
+    """What the workers of one run do. `fingerprints` and `configs` are pairs with a scorer's name; `device` is `cpu` or `cuda`,
+    `dtype` that of the networks that can work in it."""
 
     fingerprints: tuple[tuple[str, str], ...]
     configs: tuple[tuple[str, Any], ...] = ()
     device: str = "cpu"
     threads: int = 1
+    dtype: str = "float32"
     cascade: Cascade | None = None
 
     @classmethod
-    def of(cls, scorers: Sequence[Scorer], device: str = "cpu", cascade: Cascade | None = None) -> "ScoringPlan":
+    def of(cls, scorers: Sequence[Scorer], device: str = "cpu", cascade: Cascade | None = None, dtype: str = "float32") -> "ScoringPlan":
         """The plan that runs these scorers, configured as they are here, wherever the worker is."""
         fingerprints = tuple((scorer.name, scorer_fingerprint(scorer)) for scorer in scorers)
-        return cls(fingerprints, tuple((scorer.name, scorer.config) for scorer in scorers), device, cascade=cascade)
+        return cls(fingerprints, tuple((scorer.name, scorer.config) for scorer in scorers), device, dtype=dtype, cascade=cascade)
 
 
 @lru_cache(maxsize=1)
 def _loaded(plan: ScoringPlan) -> tuple[list[Scorer], Device]:
     """Scorers with their networks, once per process."""
-    device = claim(plan.device, plan.threads)
+    device = replace(claim(plan.device, plan.threads), dtype=plan.dtype)
     return set_up([name for name, _ in plan.fingerprints], device, dict(plan.configs)), device
 
 
@@ -48,10 +50,11 @@ def score_items(plan: ScoringPlan, items: list[dict[str, Any]]) -> Iterator[tupl
     """Measure the clips of `items` (see `item_clip`) with the scorers that each names under `scorers`."""
     scorers, device = _loaded(plan)
     fingerprints = dict(plan.fingerprints)
+    devices = {scorer.name: scorer.runs_on(device) for scorer in scorers}
     asked = [Asked(item_clip(item), tuple(item["scorers"]), item.get("known") or {}) for item in items]
     batch = 1 if device.kind == "cpu" else 8
     for index, outcomes in score_clips(asked, scorers, clips_per_batch=batch, cascade=plan.cascade):
-        made = row(items[index]["clip_id"], outcomes, fingerprints, device)
+        made = row(items[index]["clip_id"], outcomes, fingerprints, devices)
         rules = [outcome.rule for outcome in outcomes.values() if isinstance(outcome, Skipped)]
         yield index, [made | {"skipped_by": plan.cascade.mark(rules[0])} if plan.cascade and rules else made]
 
@@ -75,19 +78,19 @@ def item_clip(item: dict[str, Any]) -> Clip:
     )
 
 
-def row(clip_id: str, outcomes: Outcomes, fingerprints: dict[str, str], device: Device) -> dict[str, Any]:
-    """One result row of `ROWS`."""
+def row(clip_id: str, outcomes: Outcomes, fingerprints: dict[str, str], devices: Mapping[str, Device]) -> dict[str, Any]:
+    """One result row of `ROWS`; `devices` says by scorer what made its values."""
     result: dict[str, Any] = {"clip_id": clip_id, "failures": []}
     for name, outcome in outcomes.items():
         if isinstance(outcome, Rejected):
             failure = {"stage": f"score:{name}", "fingerprint": fingerprints[name], "code": outcome.code, "detail": outcome.detail}
             result["failures"].append(failure)
         elif not isinstance(outcome, Skipped):
-            result[name] = outcome | {"fingerprint": fingerprints[name], "device": device.kind, "dtype": device.dtype}
+            result[name] = outcome | {"fingerprint": fingerprints[name], "device": devices[name].kind, "dtype": devices[name].dtype}
     return result
 
 
 def died(plan: ScoringPlan, item: dict[str, Any]) -> list[dict]:
     """The row of a clip that killed its Python process twice."""
     rejection = Rejected("worker_died", "the process that scored this clip died, and again when it had the clip alone")
-    return [row(item["clip_id"], dict.fromkeys(item["scorers"], rejection), dict(plan.fingerprints), Device())]
+    return [row(item["clip_id"], dict.fromkeys(item["scorers"], rejection), dict(plan.fingerprints), {})]

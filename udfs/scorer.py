@@ -1,7 +1,7 @@
 """What a scorer is, and what passes through one (DESIGN.md, "A scorer")."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -44,6 +44,14 @@ class Device:
         """The device's name for torch."""
         return "cpu" if self.kind == "cpu" else f"cuda:{self.index}"
 
+    def as_cpu(self) -> "Device":
+        """The CPU beside it, with as many threads, in float32."""
+        return Device("cpu", 0, self.threads)
+
+    def in_float32(self) -> "Device":
+        """The same device in float32."""
+        return replace(self, dtype="float32")
+
 
 @dataclass(slots=True)
 class Reduced:
@@ -79,8 +87,11 @@ class Scorer(Protocol):
     weights: tuple[str, ...]
     config: Any
 
+    def runs_on(self, device: Device) -> Device:
+        """Where and in which dtype it works when `device` is offered: what its rows say made them."""
+
     def setup(self, device: Device) -> None:
-        """Load heavy objects, once per process. Raises `MissingError` when weights are not there."""
+        """Load heavy objects, once per process, on what `runs_on` answered. Raises `MissingError` when weights are not there."""
 
     def plan(self, clip: Clip, pts: Sequence[float]) -> Sequence[int]:
         """Ascending indices into `pts` of the frames it wants; `pts` are frame times from the clip's start, in seconds."""

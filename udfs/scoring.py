@@ -241,5 +241,5 @@ def set_up(names: Sequence[str], device: Device, configs: Mapping[str, Any] | No
 
     scorers = build(names, configs or {})
     for scorer in scorers:
-        scorer.setup(device)
+        scorer.setup(scorer.runs_on(device))
     return scorers

@@ -28,7 +28,7 @@ def _loaded(name: str) -> tuple[Scorer, str, Device]:
 
     device = claim(resolve("auto"))
     scorer = set_up([name], device)[0]
-    return scorer, scorer_fingerprint(scorer), device
+    return scorer, scorer_fingerprint(scorer), scorer.runs_on(device)
 
 
 def score_calls(name: str, calls: Sequence[Call]) -> list[dict[str, Any]]:

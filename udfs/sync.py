@@ -52,6 +52,10 @@ class Sync:
         self.config = replace(config, boxes=Head(HeadConfig(backend=config.boxes)).config.backend)
         self._network: SyncNet | None = None
 
+    def runs_on(self, device: Device) -> Device:
+        """The device in float32: the measured confidence is a small difference of distances."""
+        return device.in_float32()
+
     def setup(self, device: Device) -> None:
         """Load the network. Raises `MissingError` when its weights are not there, `VerificationError` when they are others."""
         path = weights.path(self.weights[0])

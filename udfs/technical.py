@@ -47,6 +47,10 @@ class Technical:
     def __init__(self, config: TechnicalConfig = TechnicalConfig()) -> None:
         self.config = config
 
+    def runs_on(self, device: Device) -> Device:
+        """Always the CPU."""
+        return device.as_cpu()
+
     def setup(self, device: Device) -> None:
         """Give OpenCV as many threads as the device allows."""
         import cv2

@@ -9,6 +9,14 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 
+def onnx_device(device: Device) -> Device:
+    """`device` in float32 where this onnxruntime can use it, else the CPU beside it."""
+    import onnxruntime
+
+    usable = device.kind == "cpu" or "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    return device.in_float32() if usable else device.as_cpu()
+
+
 def open_session(model: Path | bytes, device: Device) -> "InferenceSession":
     """A session for a model file, or for its bytes, with `device.threads` threads, on CUDA where the device says so and onnxruntime can.
 
