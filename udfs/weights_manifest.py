@@ -39,6 +39,7 @@ _DOVER_NOTE = "MIT at commit 2ed0855 of the repository; later commits carry the 
 _COTRACKER_NOTE = "CC BY-NC 4.0, as most of its repository; the network here is our own code, which does not change the licence of the weights"
 _INSIGHTFACE_NOTE = "InsightFace's models are for non-commercial research only, whoever downloads them; its code is MIT"
 _SYNCNET_NOTE = "the code is MIT; the page that gives the weights names no licence"
+_MOORE_NOTE = "Apache 2.0, said by the page that gives them; trained on footage whose terms it does not name"
 _STYLEGAN_NOTE = "its repository is under NVIDIA's source licence; of the file itself nothing is said"
 
 MANIFEST: tuple[Weight, ...] = (
@@ -230,5 +231,59 @@ MANIFEST: tuple[Weight, ...] = (
         licence=NON_COMMERCIAL,
         licence_note=_STYLEGAN_NOTE,
         gives="perceptual distance of pictures (LPIPS, temporal LPIPS)",
+    ),
+    Weight(
+        name="sd-vae-ft-mse",
+        kind="download",
+        file="sd-vae-ft-mse.safetensors",
+        address="https://huggingface.co/stabilityai/sd-vae-ft-mse/resolve/main/diffusion_pytorch_model.safetensors",
+        licence="MIT",
+        licence_note="said by the page that gives it",
+        gives="pictures to latents and back (prepare --cache-latents, train, generate)",
+    ),
+    Weight(
+        name="sd-image-variations-unet",
+        kind="download",
+        file="sd-image-variations-unet.bin",
+        address="https://huggingface.co/lambdalabs/sd-image-variations-diffusers/resolve/main/unet/diffusion_pytorch_model.bin",
+        licence="CreativeML OpenRAIL-M",
+        licence_note="with restrictions on use",
+        gives="what both UNets start from (train --stage 1)",
+    ),
+    Weight(
+        name="moore-reference-unet",
+        kind="download",
+        file="moore-reference-unet.pth",
+        address="https://huggingface.co/patrolli/AnimateAnyone/resolve/main/reference_unet.pth",
+        licence="Apache 2.0",
+        licence_note=_MOORE_NOTE,
+        gives="what ReferenceNet starts from (train --stage 1)",
+    ),
+    Weight(
+        name="moore-denoising-unet",
+        kind="download",
+        file="moore-denoising-unet.pth",
+        address="https://huggingface.co/patrolli/AnimateAnyone/resolve/main/denoising_unet.pth",
+        licence="Apache 2.0",
+        licence_note=_MOORE_NOTE,
+        gives="what the denoising UNet starts from (train --stage 1)",
+    ),
+    Weight(
+        name="moore-pose-guider",
+        kind="download",
+        file="moore-pose-guider.pth",
+        address="https://huggingface.co/patrolli/AnimateAnyone/resolve/main/pose_guider.pth",
+        licence="Apache 2.0",
+        licence_note=_MOORE_NOTE,
+        gives="what the V-Kps guider starts from (train --stage 1)",
+    ),
+    Weight(
+        name="animatediff-motion",
+        kind="download",
+        file="mm_sd_v15_v2.ckpt",
+        address="https://huggingface.co/guoyww/animatediff/resolve/main/mm_sd_v15_v2.ckpt",
+        licence="Apache 2.0",
+        licence_note="said by the page that gives it",
+        gives="what the motion modules start from (train --stage 2)",
     ),
 )
