@@ -25,7 +25,7 @@ def read(path: Path, holds: str) -> "dict[str, Tensor]":
     `holds` names the list of keys and shapes in `udfs.nets.expected`; counters of batch normalisation, which inference does not use, may stand
     beside and are left out. Raises `VerificationError`, one sentence, for a file that is no checkpoint or not that one; it names the first differences.
     """
-    state = {key: value for key, value in _tensors(path).items() if not key.endswith(COUNTER)}
+    state = {key: value for key, value in tensors(path).items() if not key.endswith(COUNTER)}
     found = {key: tuple(value.shape) for key, value in state.items()}
     differences = expected.differences(holds, found)
     if differences:
@@ -54,7 +54,8 @@ def network_from(path: Path, holds: str, make: Callable[[], Network]) -> Network
     return network.eval()
 
 
-def _tensors(path: Path) -> "dict[str, Tensor]":
+def tensors(path: Path) -> "dict[str, Tensor]":
+    """Whatever tensors a `.safetensors` or torch file holds, bare or under the one key `model`. Raises `VerificationError` where it is neither."""
     if not path.is_file():
         raise VerificationError(f"{path} is no file, so no checkpoint")
     with open(path, "rb") as stream:

@@ -233,6 +233,15 @@ MANIFEST: tuple[Weight, ...] = (
         gives="perceptual distance of pictures (LPIPS, temporal LPIPS)",
     ),
     Weight(
+        name="wav2vec2-base-960h",
+        kind="download",
+        file="wav2vec2-base-960h.safetensors",
+        address="https://huggingface.co/facebook/wav2vec2-base-960h/resolve/main/model.safetensors",
+        licence="Apache 2.0",
+        licence_note="said by the page that gives it",
+        gives="what is said, for the lips (prepare, generate)",
+    ),
+    Weight(
         name="sd-vae-ft-mse",
         kind="download",
         file="sd-vae-ft-mse.safetensors",
