@@ -1,8 +1,11 @@
 """Every table of the lake, by name."""
 
 from schemas import (
+    bench,
     clip_metadata,
     clips,
+    evaluated,
+    evaluations,
     exports,
     failures,
     removals,
@@ -28,6 +31,9 @@ TABLES: dict[str, Table] = {
         verdicts,
         failures,
         exports,
+        bench,
+        evaluated,
+        evaluations,
         removals,
         runs,
         settings,
