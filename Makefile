@@ -5,10 +5,11 @@ PYTHON  = $(shell for p in python3 python3.13 python3.12 python3.11; do \
 READY  := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test test-cluster lint bench clean
 help:
 	@echo "make demo   set up, then the whole line on sample footage, with a report"
 	@echo "make test   set up, then all tests"
+	@echo "make test-cluster   tests on a real cluster in network namespaces (root), Kubernetes API server where Go is there"
 	@echo "make lint   ruff"
 	@echo "make setup  only the set-up"
 
@@ -30,6 +31,9 @@ demo: setup
 
 test: setup
 	@$(VENV)/bin/python -m pytest
+
+test-cluster: setup
+	@$(VENV)/bin/python -m pytest -m cluster tests/cluster_real
 
 lint: setup
 	@$(VENV)/bin/ruff check .

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cluster.executors import await_executor
 from cluster.jars import DELTA_COORDINATE, jars_in_cache, jars_installed
+from cluster.package import runs_from_zip, write_package
 from schemas.errors import MissingError
 
 if TYPE_CHECKING:
@@ -37,12 +39,24 @@ _LOCAL = {
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
     "spark.sql.warehouse.dir": "file:///tmp/talkvid-warehouse",
 }
+_REMOTE = {
+    "spark.task.maxFailures": "8",
+    "spark.excludeOnFailure.enabled": "true",
+    "spark.excludeOnFailure.task.maxTaskAttemptsPerExecutor": "2",
+    "spark.excludeOnFailure.task.maxTaskAttemptsPerNode": "2",
+    "spark.excludeOnFailure.stage.maxFailedTasksPerExecutor": "4",
+    "spark.excludeOnFailure.application.maxFailedTasksPerExecutor": "16",
+    "spark.excludeOnFailure.timeout": "15m",
+}
+"""A node whose Python is broken loses its tasks to the others. A clip that kills its worker does so once, and is isolated in the second
+attempt, also where there is one executor only; a few such clips an hour exclude nobody."""
 
 
 def spark_session(master: str | None = None, conf: Mapping[str, str] | None = None, app: str = "talkvid") -> "SparkSession":
     """The session of this process, made when there is none. Nothing that spark-submit was given is overridden.
 
-    Raises `MissingError` when Java, Delta's jars or the network to fetch them are not there.
+    On a cluster the project's code is shipped to the executors, and the first of them is waited for. Raises `MissingError` when
+    Java, Delta's jars or the network to fetch them are not there, or no executor comes.
     """
     _require_java()
     from pyspark import SparkContext
@@ -56,8 +70,9 @@ def spark_session(master: str | None = None, conf: Mapping[str, str] | None = No
     wanted = dict(conf or {})
     chosen = given.get("spark.master", None) if submitted else None
     target = master or chosen or DEFAULT_MASTER
-    defaults = _ALWAYS | (_LOCAL | _quiet_log() if target.startswith("local") else {}) | _delta_jars(submitted, target)
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    local = target.startswith("local")
+    defaults = _ALWAYS | (_LOCAL | _quiet_log() if local else _REMOTE) | _delta_jars(submitted, target)
+    os.environ.setdefault("PYSPARK_PYTHON", wanted.get("spark.pyspark.python") or sys.executable)
     builder = SparkSession.builder.appName(given.get("spark.app.name", app) if submitted else app).master(target)
     for key, value in defaults.items():
         if key not in wanted and not (submitted and given.contains(key)):
@@ -68,12 +83,25 @@ def spark_session(master: str | None = None, conf: Mapping[str, str] | None = No
         session = builder.getOrCreate()
     except Exception as error:
         raise _explained(error) from error
-    session.sparkContext.setLogLevel(os.environ.get("TALKVID_SPARK_LOG", "FATAL" if target.startswith("local") else "WARN"))
+    session.sparkContext.setLogLevel(os.environ.get("TALKVID_SPARK_LOG", "FATAL" if local else "ERROR"))
+    if not local:
+        _join_cluster(session)
     return session
 
 
+def _join_cluster(session: "SparkSession") -> None:
+    """Wait for an executor, and ship the code unless spark-submit did."""
+    try:
+        await_executor(session)
+    except BaseException:
+        session.stop()
+        raise
+    if not runs_from_zip():
+        session.sparkContext.addPyFile(str(write_package()))
+
+
 def _quiet_log() -> dict[str, str]:
-    """Spark's start-up chatter off; a path with a blank cannot stand in Java options."""
+    """Spark's start-up chatter off. Java can open no file in a zip, and a path with a blank cannot stand in its options."""
     settings = Path(__file__).with_name("log4j2.properties")
     if not settings.exists() or " " in str(settings):
         return {}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from cluster.stages import stage
 from jobs.packing import chunks, pack
 from jobs.progress import Progress
 from udfs.isolation import Rows, Worker
@@ -34,27 +35,41 @@ def in_batches(
     commit_every_s: float = 60.0,
     commit_every_items: int | None = None,
     quiet: bool = False,
+    device: str = "cpu",
+    worker_gib: float = 1.0,
 ) -> Iterator[pa.Table]:
     """Result rows of all items, a table per batch; the caller commits each before asking for the next.
 
     `weigh` estimates an item's work in slot-seconds: only the first batch trusts it, later ones are sized by what was measured so
     that they take `commit_every_s`. `worker` is Spark-free: it yields (index of a finished item, its rows), once per item.
     Items of one `group` stay together where they can. `on_death` makes the rows of an item that kills its Python process.
+    `device` (`cpu` or `cuda`) and `worker_gib`, the memory of one Python worker, lay the tasks out on a cluster's executors.
     """
     if not items:
         return
-    slots = spark.sparkContext.defaultParallelism
     host = spark.conf.get("spark.driver.host", "127.0.0.1")
     pace = 1.0
     target_s = min(FIRST_BATCH_S, commit_every_s)
     waiting = list(items)
     with Progress(verb, len(waiting), host=host, quiet=quiet) as progress:
         while waiting:
+            layout = stage(spark, device, worker_gib)
+            slots = layout.slots
             batch = _take(waiting, weigh, target_s * slots / pace, commit_every_items)
             del waiting[: len(batch)]
             bins = pack(chunks(batch, group, most=_chunk_size(len(batch), slots)), weigh, slots)
             started = time.monotonic()
-            rows = map_bins(spark, bins, worker, schema=schema, on_death=on_death, label=label, reporter=progress.reporter)
+            rows = map_bins(
+                spark,
+                bins,
+                worker,
+                schema=schema,
+                on_death=on_death,
+                label=label,
+                reporter=progress.reporter,
+                profile=layout.profile,
+                pool=layout.pool,
+            )
             took = time.monotonic() - started
             yield rows
             progress.settle(len(batch))

@@ -30,6 +30,8 @@ VERBS = {
     "run": "ingest, segment, score, filter, export and report in one go",
     "demo": "the whole line on sample footage, or on your own",
     "weights": "list, fetch, verify and add network weights",
+    "package": "write the project as a zip for spark-submit --py-files",
+    "cluster-conf": "print Spark settings for nodes of a kind, with reasons",
 }
 
 
@@ -43,12 +45,12 @@ def main(arguments: list[str] | None = None) -> None:
     if verb not in VERBS:
         print(f"talkvid: there is no verb {verb!r}; the verbs are: {', '.join(VERBS)}", file=sys.stderr)
         sys.exit(2)
-    sys.exit(run_verb(importlib.import_module(f"jobs.{verb}").JOB, words[1:]))
+    sys.exit(run_verb(importlib.import_module(f"jobs.{verb.replace('-', '_')}").JOB, words[1:]))
 
 
 def _overview() -> str:
     lines = ["usage: talkvid VERB [options]     (talkvid VERB --help tells more)", ""]
-    return "\n".join(lines + [f"  {verb:<9} {what}" for verb, what in VERBS.items()])
+    return "\n".join(lines + [f"  {verb:<12} {what}" for verb, what in VERBS.items()])
 
 
 def run_verb(job: Job, words: list[str]) -> int:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from jobs import metadata
 from jobs.batches import in_batches
+from jobs.devices import stage_device
 from jobs.history import idle_summary, new_run_id, record
 from jobs.job import Job
 from jobs.pending import pending_clips
@@ -23,7 +24,6 @@ from schemas.policy import Policy
 from schemas.policy_files import load
 from schemas.scores import STORED
 from udfs.cascade import Cascade
-from udfs.device import resolve
 from udfs.registry import available_scorers, build
 from udfs.score_worker import ROWS, ScoringPlan, died, score_items
 from udfs.scorer import Scorer
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 DEPENDS_ON = ("clips", "videos", "scores")
+LIGHT = frozenset({"technical", "flow", "head"})
+"""Scorers whose worker stays below `WORKER_GIB`; with any other one it stays below `WORKER_WITH_NETWORKS_GIB`."""
+WORKER_GIB, WORKER_WITH_NETWORKS_GIB = 1.0, 3.0
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,8 @@ def run(spark: "SparkSession | None", lake: Lake, config: ScoreConfig) -> Summar
     started, run_id = now(), new_run_id("score")
     scorers, skipped = wanted_scorers(config)
     cascade = Cascade(config.cascade) if config.cascade else None
-    plan = ScoringPlan.of(scorers, resolve(config.device), cascade, config.dtype)
+    assert spark is not None
+    plan = ScoringPlan.of(scorers, stage_device(spark, config.device), cascade, config.dtype)
     fingerprints = dict(plan.fingerprints)
     for name, reason in skipped.items():
         print(f"score: {name} is left out: {reason}", file=sys.stderr)
@@ -121,7 +125,6 @@ def run(spark: "SparkSession | None", lake: Lake, config: ScoreConfig) -> Summar
     counts = {"in": len(clips), "pending": len(clips), "scored": 0, "failed": 0}
     extra: dict[str, object] = {"skipped_scorers": skipped}
     if clips:
-        assert spark is not None
         attempts = {(clip["clip_id"], f"score:{name}"): count for clip in clips for name, count in zip(clip["scorers"], clip["attempts"])}
         asked = Counter(name for clip in clips for name in clip["scorers"])
         answered: Counter[str] = Counter()
@@ -157,6 +160,8 @@ def _scored(spark: "SparkSession", clips: list[dict[str, Any]], plan: ScoringPla
         commit_every_s=config.commit_every_s,
         commit_every_items=config.commit_every_items,
         quiet=config.quiet,
+        device=plan.device,
+        worker_gib=WORKER_GIB if set(dict(plan.fingerprints)) <= LIGHT else WORKER_WITH_NETWORKS_GIB,
     )
 
 

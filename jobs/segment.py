@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from cluster.stages import is_local
 from jobs import metadata
 from jobs.batches import in_batches
+from jobs.devices import stage_device
 from jobs.history import new_run_id, record
 from jobs.job import Job
 from jobs.pending_videos import pending_videos, with_clips
@@ -21,7 +23,6 @@ from schemas.lake import Lake
 from schemas.ledger import now
 from schemas.tables import TABLES
 from udfs import weights
-from udfs.device import resolve
 from udfs.presets import DETECTORS, PRESETS, Preset, make_preset
 from udfs.segmentation import ROWS, SegmentPlan, died, needed_weights, segment_fingerprint, segment_items
 
@@ -85,10 +86,9 @@ def _changed(config: SegmentConfig, name: str) -> Preset:
 
 
 def check(lake: Lake, config: SegmentConfig) -> None:
-    """Raises `MissingError` when weights or the GPU that was asked for are not there."""
+    """Raises `MissingError` when weights are not there."""
     for name in needed_weights(chosen_preset(lake, config)):
         weights.path(name)
-    resolve(config.device)
 
 
 def idle(lake: Lake, config: SegmentConfig) -> Summary | None:
@@ -111,7 +111,7 @@ def run(spark: "SparkSession | None", lake: Lake, config: SegmentConfig) -> Summ
     videos = pending_videos(lake, preset.name, fingerprint, config.limit)
     counts = {"in": len(videos), "videos": len(videos), "with_clips": 0, "without_clips": 0, "failed": 0}
     commit = _Commit(lake, preset.name, fingerprint, run_id, videos)
-    for rows in _segmented(spark, videos, SegmentPlan(preset, resolve(config.device)), config):
+    for rows in _segmented(spark, videos, SegmentPlan(preset, _device(spark, config.device)), config):
         commit(rows, counts)
     _activate(lake, preset)
     check_sum("segment", "videos", ("with_clips", "without_clips", "failed"), counts)
@@ -120,6 +120,11 @@ def run(spark: "SparkSession | None", lake: Lake, config: SegmentConfig) -> Summ
     summary = Summary("segment", counts, fingerprint=fingerprint, notes=notes, extra=extra, complete=config.limit is None)
     record(lake, summary, config, run_id=run_id, started=started, depends_on=DEPENDS_ON, fingerprints={"segment": fingerprint})
     return summary
+
+
+def _device(spark: "SparkSession", wanted: str) -> str:
+    """Where the network runs. On a cluster `auto` is the CPU: decoding is what segmentation costs, and the CPU stage has every core."""
+    return stage_device(spark, "cpu" if wanted == "auto" and not is_local(spark) else wanted)
 
 
 def _segmented(spark: "SparkSession", videos: list[dict[str, Any]], plan: SegmentPlan, config: SegmentConfig) -> Iterator[pa.Table]:
@@ -135,6 +140,7 @@ def _segmented(spark: "SparkSession", videos: list[dict[str, Any]], plan: Segmen
         verb="segment",
         label=lambda video: video["video_id"],
         quiet=config.quiet,
+        device=plan.device,
     )
 
 

@@ -1,20 +1,26 @@
 """Where Spark meets the work on rows: bins of work items become tasks, scorers become SQL functions."""
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from schemas.spark import spark_schema, spark_type
+from udfs.device import GPU_ADDRESS
 from udfs.isolation import Rows, Worker, isolated
 from udfs.progress import Reporter
 
 if TYPE_CHECKING:
     import pandas as pd
+    from pyspark.resource import ResourceProfile
     from pyspark.sql import SparkSession
 
 Item = dict[str, Any]
+POOL = "TALKVID_POOL"
+"""Python workers are reused only by stages of one pool: those that hold a GPU never serve, nor wait beside, a CPU stage."""
 
 
 def map_bins(
@@ -26,11 +32,14 @@ def map_bins(
     on_death: Callable[[Item], Rows],
     label: Callable[[Item], str],
     reporter: Reporter,
+    profile: "ResourceProfile | None" = None,
+    pool: str = "",
 ) -> pa.Table:
     """Run `worker` over every bin, one bin a task; returns all result rows, in the order of bins and of finishing.
 
     Items cross as JSON, rows come back as Arrow in `schema`. A task that runs again after its Python worker died does its
-    items in child processes (`udfs.isolation`).
+    items in child processes (`udfs.isolation`). `profile` says what a task takes of its executor; stages that load models on
+    GPUs give a `pool` of their own, so that no idle Python worker of another stage keeps a model beside theirs.
     """
 
     def work(batches: Iterator["pd.DataFrame"]) -> Iterator["pd.DataFrame"]:
@@ -38,6 +47,7 @@ def map_bins(
 
         context = TaskContext.get()
         again = context is not None and context.attemptNumber() > 0
+        take_gpu()
         for batch in batches:
             for text in batch["items"]:
                 yield from _frames(_done(json.loads(text), again), schema)
@@ -50,7 +60,37 @@ def map_bins(
 
     tasks = spark.createDataFrame([(json.dumps(list(items)),) for items in bins], "items string")
     spread = tasks.coalesce(1).repartition(len(bins))
-    return spread.mapInPandas(work, spark_schema(schema)).toArrow()
+    with _pool(spark, pool):
+        rows = spread.mapInPandas(work, spark_schema(schema), profile=profile)
+    return rows.toArrow()
+
+
+def take_gpu() -> str | None:
+    """Tell this Python worker the GPU that Spark gave its task, and return its address; None for a task without one.
+
+    CUDA_VISIBLE_DEVICES is never looked at: Spark does not set it (cluster.md §2).
+    """
+    from pyspark import TaskContext
+
+    context = TaskContext.get()
+    gpu = context.resources().get("gpu") if context is not None else None
+    if gpu is None:
+        os.environ.pop(GPU_ADDRESS, None)
+        return None
+    os.environ[GPU_ADDRESS] = gpu.addresses[0]
+    return gpu.addresses[0]
+
+
+@contextmanager
+def _pool(spark: "SparkSession", name: str) -> Iterator[None]:
+    """Functions made meanwhile run in Python workers of that pool only: Spark keeps them apart by their environment."""
+    environment = spark.sparkContext.environment
+    if name:
+        environment[POOL] = name
+    try:
+        yield
+    finally:
+        environment.pop(POOL, None)
 
 
 def _frames(results: Iterator[Rows], schema: pa.Schema) -> Iterator["pd.DataFrame"]:
@@ -72,8 +112,9 @@ def register_functions(spark: "SparkSession") -> list[str]:
     from udfs.registry import available_scorers
 
     names, _ = available_scorers()
+    alone = spark.sparkContext.master.startswith("local")
     for name in names:
-        spark.udf.register(name, _scorer_function(name))
+        spark.udf.register(name, _scorer_function(name, alone))
     spark.udf.register("shots", _shots_function())
     return [*names, "shots"]
 
@@ -95,8 +136,8 @@ def _shots_function() -> Any:
     return function.asNondeterministic()
 
 
-def _scorer_function(name: str) -> Any:
-    """The pandas UDF of one scorer."""
+def _scorer_function(name: str, alone: bool) -> Any:
+    """The pandas UDF of one scorer. On a cluster (not `alone`) it takes a GPU only when Spark gave its task one."""
     import pandas as pd
     from pyspark.sql.functions import pandas_udf
 
@@ -110,8 +151,9 @@ def _scorer_function(name: str) -> Any:
     def function(batches: Iterator[tuple[pd.Series, pd.Series, pd.Series, pd.Series]]) -> Iterator[pd.DataFrame]:
         from udfs.sql_functions import score_calls
 
+        device = "cuda" if take_gpu() else "auto" if alone else "cpu"
         for batch in batches:
-            rows = score_calls(name, list(zip(*batch)))
+            rows = score_calls(name, list(zip(*batch)), device)
             yield pd.DataFrame({column: pd.Series([row[column] for row in rows], dtype=object) for column in columns})
 
     return function.asNondeterministic()

@@ -22,18 +22,18 @@ Call = tuple[str, str, float, float]
 
 
 @lru_cache(maxsize=8)
-def _loaded(name: str) -> tuple[Scorer, str, Device]:
+def _loaded(name: str, device: str) -> tuple[Scorer, str, Device]:
     """A scorer with its networks and its fingerprint, once per process."""
     from udfs.registry import scorer_fingerprint
 
-    device = claim(resolve("auto"))
-    scorer = set_up([name], device)[0]
-    return scorer, scorer_fingerprint(scorer), scorer.runs_on(device)
+    place = claim(resolve(device))
+    scorer = set_up([name], place)[0]
+    return scorer, scorer_fingerprint(scorer), scorer.runs_on(place)
 
 
-def score_calls(name: str, calls: Sequence[Call]) -> list[dict[str, Any]]:
+def score_calls(name: str, calls: Sequence[Call], device: str = "auto") -> list[dict[str, Any]]:
     """The values of scorer `name` for each call, with fingerprint, device and dtype; all None where a clip cannot be scored."""
-    scorer, fingerprint, device = _loaded(name)
+    scorer, fingerprint, ran_on = _loaded(name, device)
     nothing = dict.fromkeys([field.name for field in STORED[name]] + ["fingerprint", "device", "dtype"])
     rows = [nothing] * len(calls)
     clips = {row: clip for row, call in enumerate(calls) if (clip := _clip(call)) is not None}
@@ -41,7 +41,7 @@ def score_calls(name: str, calls: Sequence[Call]) -> list[dict[str, Any]]:
     for row, (_, outcomes) in zip(clips, score_clips(asked, [scorer])):
         outcome = outcomes[name]
         if not isinstance(outcome, Rejected):
-            rows[row] = nothing | outcome | {"fingerprint": fingerprint, "device": device.kind, "dtype": device.dtype}
+            rows[row] = nothing | outcome | {"fingerprint": fingerprint, "device": ran_on.kind, "dtype": ran_on.dtype}
     return rows
 
 

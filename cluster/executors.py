@@ -1,0 +1,62 @@
+"""Waiting for the first executor: Spark itself waits for one for ever (cluster.md §1)."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from schemas.errors import MissingError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+WAIT = "spark.talkvid.executorWait"
+"""Setting: seconds in which the first executor has to come."""
+WAIT_S = 180.0
+
+
+def await_executor(session: "SparkSession", poll_s: float = 0.25) -> None:
+    """Return when an executor is there. Raises `MissingError` with what to do when none comes in the time that `WAIT` gives."""
+    context = session.sparkContext
+    limit_s = float(session.conf.get(WAIT, str(WAIT_S)).removesuffix("s"))
+    scala = context._jsc.sc()
+    if session.conf.get("spark.dynamicAllocation.enabled", "false") == "true":
+        scala.requestExecutors(1)
+    ends = time.monotonic() + limit_s
+    while time.monotonic() < ends:
+        if scala.isStopped():
+            raise MissingError(f"{context.master} took the application off: see its log; is the master up, and of the same Spark version?")
+        if len(scala.statusTracker().getExecutorInfos()) > 1:
+            return
+        time.sleep(poll_s)
+    raise MissingError(_why(session, limit_s))
+
+
+def _why(session: "SparkSession", limit_s: float) -> str:
+    """One sentence that says what to do; a standalone master is asked what it sees."""
+    context = session.sparkContext
+    host = session.conf.get("spark.driver.host", "")
+    unreachable = f"executors cannot reach the driver at {host}: set --conf spark.driver.host to an address of this machine that they can reach"
+    crowded = "no free node has the cores, memory and GPUs that one executor asks for"
+    granted = _granted(context.master, context.applicationId)
+    if granted is None:
+        reason = f"either {crowded}, or {unreachable}"
+    elif granted > 0:
+        reason = f"the master started some, so {unreachable}"
+    else:
+        reason = f"the master started none: {crowded} (spark.executor.cores, .memory, .resource.gpu.amount), or no worker is alive"
+    return f"no executor came within {limit_s:.0f} s ({WAIT}): {reason}"
+
+
+def _granted(master: str, application: str) -> int | None:
+    """Cores that a standalone master gave the application; None when it cannot be asked."""
+    if not master.startswith("spark://"):
+        return None
+    try:
+        with urllib.request.urlopen(f"http://{urlsplit(master.split(',')[0]).hostname}:8080/json/", timeout=3) as answer:
+            state = json.load(answer)
+    except (OSError, ValueError, urllib.error.URLError):
+        return None
+    return next((int(app["cores"]) for app in state.get("activeapps", []) if app.get("id") == application), 0)

@@ -1,0 +1,98 @@
+"""How the tasks of a stage are laid out on the executors: with a GPU each, wide, or narrow (cluster.md §2).
+
+The executors of an application are laid out once (`cluster.resources`); a stage that wants other tasks than the default says so in
+a resource profile that holds for its tasks only, so that no executor is started or given back.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from schemas.errors import UsageError
+
+if TYPE_CHECKING:
+    from pyspark.resource import ResourceProfile
+    from pyspark.sql import SparkSession
+
+WORKER_GIB = "spark.talkvid.worker.memoryGiB"
+"""Setting: memory of an executor that its Python workers may share, in GiB; `cluster-conf` prints it."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where a stage runs: `slots` tasks at once, each as `profile` says (None: as the application's default), by the Python workers
+    of `pool`; `cores` of a task are for its decoders."""
+
+    slots: int
+    profile: "ResourceProfile | None" = None
+    pool: str = ""
+    cores: int = 1
+
+
+def is_local(spark: "SparkSession") -> bool:
+    """True where driver and workers are one machine's."""
+    return spark.sparkContext.master.startswith("local")
+
+
+def stage(spark: "SparkSession", device: str = "cpu", worker_gib: float = 1.0) -> Stage:
+    """The stage for workers of `worker_gib` each on `device`. CPU stages are wide, a core a task, unless memory makes them narrow.
+
+    Raises `UsageError` for executors with more than one GPU: their Python workers would change GPUs.
+    """
+    context = spark.sparkContext
+    total = max(1, context.defaultParallelism)
+    if is_local(spark):
+        return Stage(total, pool=_pool(device))
+    cores = _executor_cores(spark, total)
+    if device == "cuda":
+        if executor_gpus(spark) > 1:
+            raise UsageError("executors with several GPUs are not supported: set spark.executor.resource.gpu.amount=1, and more executors")
+        return Stage(executors(spark), _profile(context.applicationId, cores, gpu=True), _pool(device), cores)
+    taken = _cores_for(worker_gib, _executor_gib(spark), cores)
+    default = int(spark.conf.get("spark.task.cpus", "1")) == taken and not float(spark.conf.get("spark.task.resource.gpu.amount", "0"))
+    return Stage(max(1, total // taken), None if default else _profile(context.applicationId, taken, gpu=False), cores=taken)
+
+
+def executors(spark: "SparkSession") -> int:
+    """Executors that are registered now, at least 1."""
+    tracker = spark.sparkContext._jsc.sc().statusTracker()
+    return max(1, len(tracker.getExecutorInfos()) - 1)
+
+
+def _pool(device: str) -> str:
+    return device if device == "cuda" else ""
+
+
+def _cores_for(worker_gib: float, executor_gib: float | None, cores: int) -> int:
+    """Cores that a task takes so that all workers of an executor fit its memory."""
+    if executor_gib is None:
+        return 1
+    at_once = max(1, math.floor(executor_gib / worker_gib))
+    return max(1, math.ceil(cores / at_once))
+
+
+def _executor_cores(spark: "SparkSession", total: int) -> int:
+    asked = spark.conf.get("spark.executor.cores", "")
+    return int(asked) if asked else max(1, total // executors(spark))
+
+
+def executor_gpus(spark: "SparkSession") -> int:
+    """GPUs of each executor, by the application's settings."""
+    return int(spark.conf.get("spark.executor.resource.gpu.amount", "0"))
+
+
+def _executor_gib(spark: "SparkSession") -> float | None:
+    said = spark.conf.get(WORKER_GIB, "")
+    return float(said) if said else None
+
+
+@lru_cache(maxsize=32)
+def _profile(application: str, cores: int, gpu: bool) -> "ResourceProfile":
+    """A task-only profile, made once per application: each new one would be a new entry in Spark's books."""
+    from pyspark.resource import ResourceProfileBuilder, TaskResourceRequests
+
+    asked = TaskResourceRequests().cpus(cores)
+    if gpu:
+        asked = asked.resource("gpu", 1)
+    return ResourceProfileBuilder().require(asked).build

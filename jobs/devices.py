@@ -1,0 +1,20 @@
+"""Which device a stage uses: on a cluster the executors decide, not what the driver's machine shows."""
+
+from typing import TYPE_CHECKING
+
+from cluster.stages import executor_gpus, is_local
+from schemas.errors import MissingError
+from udfs.device import resolve
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def stage_device(spark: "SparkSession", wanted: str) -> str:
+    """`cpu` or `cuda` for a user's `auto`, `cpu` or `cuda`. Raises `MissingError` for `cuda` where executors have no GPU."""
+    if is_local(spark):
+        return resolve(wanted)
+    gpus = executor_gpus(spark)
+    if wanted == "cuda" and not gpus:
+        raise MissingError("--device cuda: the executors have no GPU; set spark.executor.resource.gpu.amount=1 (talkvid cluster-conf prints all of it)")
+    return "cuda" if gpus and wanted != "cpu" else "cpu"
