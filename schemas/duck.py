@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from schemas.active_policy import active_policy
+from schemas.duck_store import reach
 from schemas.ledger import Ledger
 from schemas.policy import Policy
 from schemas.tables import TABLES
@@ -53,6 +54,7 @@ def connect(ledger: Ledger, policy: Policy | None = None, memory: str = "2GiB") 
     _set(engine, "temp_directory", _quoted(str(Path(tempfile.gettempdir(), f"talkvid-duckdb-{os.getpid()}"))))
     _set(engine, "TimeZone", "'UTC'")
     _set(engine, "disabled_optimizers", "'statistics_propagation'")
+    reach(engine, ledger.place)
     readable: list[str] = []
     for name in TABLES:
         readable += _make_table(engine, ledger, name)
@@ -75,12 +77,9 @@ def _make_table(engine: "DuckDBPyConnection", ledger: Ledger, name: str) -> list
     if not files:
         columns = ", ".join(f'"{field.name}" {duck_type(field.type)}' for field in TABLES[name].schema)
         _do(engine, f"CREATE TABLE {name} ({columns})")
-    elif ledger.place.is_local:
-        _do(engine, f"CREATE VIEW {name} AS SELECT * FROM read_parquet({_listed(files)})")
-        return files
-    else:
-        engine.register(name, ledger.open(name).to_pyarrow_dataset())
-    return []
+        return []
+    _do(engine, f"CREATE VIEW {name} AS SELECT * FROM read_parquet({_listed(files)})")
+    return files
 
 
 def duck_type(type_: pa.DataType) -> str:

@@ -1,34 +1,28 @@
 """One writing verb per lake at a time (law 12)."""
 
-import fcntl
-import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from schemas.errors import BusyError, UsageError
+from schemas import held
+from schemas.lease_local import LocalLease
+from schemas.lease_store import StoreLease
+from schemas.ledger import Ledger
 from schemas.place import Place
 
 
 @contextmanager
 def lease(place: Place, verb: str) -> Iterator[None]:
-    """Hold the lake for `verb`. Raises `BusyError` when another verb holds it.
+    """Hold the lake for `verb`; every commit of this process to it is checked against the lease.
 
-    The lock belongs to the process, so that a killed holder leaves nothing behind.
+    Raises `BusyError` when another verb holds it, within 10 s; a lease that a killed driver left in a store is waited for and taken over,
+    and the tables are fenced off against that driver. In a folder a killed holder leaves nothing behind.
     """
-    if not place.is_local:
-        raise UsageError(f"{place.root}: lakes on an object store cannot be written by this version; use a folder")
-    Path(place.root).mkdir(parents=True, exist_ok=True)
-    handle = os.open(Path(place.root, ".lease"), os.O_RDWR | os.O_CREAT, 0o644)
+    taken = LocalLease(place.root, verb) if place.is_local else StoreLease(place.root, verb)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(handle, 200).decode(errors="replace").strip() or "another process"
-            raise BusyError(f"the lake {place.root} is busy: {holder} is writing; wait for it to end") from None
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{verb} (pid {os.getpid()} on {socket.gethostname()})\n".encode(), 0)
+        held.hold(place.root, taken)
+        if taken.taken_over:
+            Ledger(place).fence()
         yield
     finally:
-        os.close(handle)
+        held.let_go(place.root)
+        taken.release()

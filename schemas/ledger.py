@@ -6,17 +6,20 @@ Tables are created here too, so that a lake is complete before the first writer 
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import pyarrow as pa
 
+from schemas import s3
+from schemas.commits import commit
 from schemas.errors import MissingError
 from schemas.place import Place
 from schemas.tables import TABLES
 
 if TYPE_CHECKING:
-    from deltalake import DeltaTable
+    from deltalake import CommitProperties, DeltaTable
     from pyarrow.fs import FileSystem
 
 COMMON_PROPERTIES = {"delta.enableDeletionVectors": "false"}
@@ -41,9 +44,11 @@ class Ledger:
                 name=table.name,
                 description=table.comment,
                 configuration=COMMON_PROPERTIES | dict(table.properties),
+                storage_options=self.place.rust_options(),
             )
             for name, condition in table.checks.items():
-                made.alter.add_constraint({name: condition})
+                constraint = partial(made.alter.add_constraint, {name: condition})
+                commit(self.place, made, lambda properties, constraint=constraint: constraint(commit_properties=properties))
 
     def open(self, table: str, version: int | None = None) -> "DeltaTable":
         """The table as delta-rs sees it. Raises `MissingError` when it is not there."""
@@ -51,7 +56,7 @@ class Ledger:
         from deltalake.exceptions import TableNotFoundError
 
         try:
-            return DeltaTable(self.place.table_for_rust(table), version=version)
+            return DeltaTable(self.place.table_for_rust(table), version=version, storage_options=self.place.rust_options())
         except TableNotFoundError:
             raise MissingError(f"there is no table {table} at {self.place.root}; make the lake with: talkvid ingest FOLDER --lake {self.place.root}") from None
 
@@ -65,13 +70,15 @@ class Ledger:
         from deltalake import write_deltalake
 
         if rows.num_rows:
-            write_deltalake(self.open(table), _conformed(rows, TABLES[table].schema), mode="append")
+            opened, data = self.open(table), _conformed(rows, TABLES[table].schema)
+            commit(self.place, opened, lambda properties: write_deltalake(opened, data, mode="append", commit_properties=properties))
 
     def replace(self, table: str, rows: pa.Table, predicate: str) -> None:
         """Put `rows` in the place of those that meet `predicate` (SQL), in one commit."""
         from deltalake import write_deltalake
 
-        write_deltalake(self.open(table), _conformed(rows, TABLES[table].schema), mode="overwrite", predicate=predicate)
+        opened, data = self.open(table), _conformed(rows, TABLES[table].schema)
+        commit(self.place, opened, lambda properties: write_deltalake(opened, data, mode="overwrite", predicate=predicate, commit_properties=properties))
 
     def overwrite(self, table: str, rows: pa.RecordBatchReader, predicate: str | None = None) -> int:
         """Put `rows` in the place of the whole table, or of those that meet `predicate` (SQL), in one commit, without holding
@@ -85,39 +92,61 @@ class Ledger:
                 counted[0] += batch.num_rows
                 yield from _conformed(pa.Table.from_batches([batch]), schema).to_batches()
 
-        write_deltalake(self.open(table), pa.RecordBatchReader.from_batches(schema, conformed()), mode="overwrite", predicate=predicate)
+        opened, data = self.open(table), pa.RecordBatchReader.from_batches(schema, conformed())
+        commit(self.place, opened, lambda properties: write_deltalake(opened, data, mode="overwrite", predicate=predicate, commit_properties=properties))
         return counted[0]
 
     def merge(self, table: str, rows: pa.Table) -> None:
         """Update the rows whose key is there, insert the others, in one commit."""
         declared = TABLES[table]
         condition = " AND ".join(f"target.{name} = new.{name}" for name in declared.key)
-        merging = self.open(table).merge(_conformed(rows, declared.schema), condition, source_alias="new", target_alias="target")
-        merging.when_matched_update_all().when_not_matched_insert_all().execute()
+        opened, data = self.open(table), _conformed(rows, declared.schema)
+
+        def merge(properties: "CommitProperties | None") -> None:
+            merging = opened.merge(data, condition, source_alias="new", target_alias="target", commit_properties=properties)
+            merging.when_matched_update_all().when_not_matched_insert_all().execute()
+
+        commit(self.place, opened, merge)
 
     def update(self, table: str, rows: pa.Table, columns: Sequence[str]) -> None:
         """Set some columns of the rows whose key is there, in one commit; other rows of `rows` are passed over."""
         declared = TABLES[table]
         fields = [declared.schema.field(name).with_nullable(True) for name in (*declared.key, *columns)]
         condition = " AND ".join(f"target.{name} = new.{name}" for name in declared.key)
-        merging = self.open(table).merge(_conformed(rows, pa.schema(fields)), condition, source_alias="new", target_alias="target")
-        merging.when_matched_update({name: f"new.{name}" for name in columns}).execute()
+        opened, data = self.open(table), _conformed(rows, pa.schema(fields))
+
+        def merge(properties: "CommitProperties | None") -> None:
+            merging = opened.merge(data, condition, source_alias="new", target_alias="target", commit_properties=properties)
+            merging.when_matched_update({name: f"new.{name}" for name in columns}).execute()
+
+        commit(self.place, opened, merge)
 
     def compact(self, table: str, most_files: int = 48) -> None:
         """Join the small files of a table once it has more than `most_files`."""
         opened = self.open(table)
         if len(opened.file_uris()) > most_files:
-            opened.optimize.compact()
+            commit(self.place, opened, lambda properties: opened.optimize.compact(commit_properties=properties))
+
+    def fence(self) -> None:
+        """Commit to every table that is there, with no rows, in the name of the lease that this process holds: what an older holder has
+        under way cannot be committed any more."""
+        for name in TABLES:
+            if self.place.version(name) >= 0:
+                opened = self.open(name)
+                empty = partial(opened.create_write_transaction, [], "append", opened.schema())
+                commit(self.place, opened, lambda properties, empty=empty: empty(commit_properties=properties), talkvid="fence")
 
     def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
         """The whole table, or some of its columns; meant for small tables or few columns."""
         return self.open(table).to_pyarrow_table(columns=list(columns) if columns else None, filesystem=self._filesystem(table))
 
-    def _filesystem(self, table: str) -> "FileSystem | None":
-        """Arrow's own view of a folder: through delta-rs's, which is Python code, reading threads abort a process that ends just then."""
+    def _filesystem(self, table: str) -> "FileSystem":
+        """Arrow's own view of a table: through delta-rs's, which is Python code, reading threads abort a process that ends just then."""
         from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
-        return SubTreeFileSystem(self.place.table(table), LocalFileSystem()) if self.place.is_local else None
+        if self.place.is_local:
+            return SubTreeFileSystem(self.place.table(table), LocalFileSystem())
+        return SubTreeFileSystem("/".join(s3.split(self.place.table(table))), s3.filesystem())
 
     def files(self, table: str, version: int | None = None) -> list[str]:
         """Addresses of the Parquet files of a snapshot, the newest if not said; plain paths in a folder (delta-rs escapes spaces and umlauts)."""

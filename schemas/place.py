@@ -1,21 +1,20 @@
 """Where a lake lies: a folder or an object-store prefix, and the paths below it. Knows nothing of Spark."""
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from schemas import delta_log, s3
 from schemas.errors import MissingError, UsageError
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
-MAINTENANCE = frozenset({"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES"})
-"""Delta operations that bring no new data, so that they do not count as new input."""
+_STORE = re.compile(r"s3a://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._=-]+)*")
 
 
 @dataclass(frozen=True)
 class Place:
-    """The root of a lake. `root` is an absolute folder or a URI with a scheme (`s3a://bucket/prefix`)."""
+    """The root of a lake. `root` is an absolute folder or `s3a://bucket/prefix`, however that was spelled."""
 
     root: str
 
@@ -27,7 +26,12 @@ class Place:
         if text.startswith("file://"):
             text = text[len("file://") :]
         if _SCHEME.match(text):
-            return cls(text.rstrip("/"))
+            address = s3.spelled(text).rstrip("/")
+            if not s3.is_s3(address):
+                raise UsageError(f"--lake {text}: a lake is a folder or an s3a:// prefix")
+            if not _STORE.fullmatch(address):
+                raise UsageError(f"--lake {text}: a lake is named s3a://bucket/prefix with letters, digits, dots, - and _ only; a bucket has 3 or more")
+            return cls(address)
         folder = str(Path(text).expanduser().absolute())
         if set(folder) & set("%[]"):
             raise UsageError(f"--lake {folder}: a lake's folder cannot have %, [ or ] in its name, which delta-rs misreads")
@@ -48,7 +52,11 @@ class Place:
 
     def table_for_rust(self, name: str) -> str:
         """Address of a table for delta-rs, whose S3 scheme is `s3://`."""
-        return re.sub(r"^s3[an]://", "s3://", self.table(name))
+        return s3.spelled(self.table(name), "s3")
+
+    def rust_options(self) -> dict[str, str] | None:
+        """Options with which delta-rs opens tables here; no secrets, those it reads from the environment."""
+        return None if self.is_local else s3.rust_options()
 
     def table_uri(self, name: str) -> str:
         """Address of a table as a URI with escapes, for SQL texts."""
@@ -62,9 +70,7 @@ class Place:
         """True when a lake was created here."""
         if self.is_local:
             return Path(self.table("runs"), "_delta_log").is_dir()
-        from deltalake import DeltaTable
-
-        return DeltaTable.is_deltatable(self.table_for_rust("runs"))
+        return self.version("runs") >= 0
 
     def require(self) -> None:
         """Raise `MissingError` unless a lake is here."""
@@ -73,35 +79,11 @@ class Place:
 
     def version(self, table: str) -> int:
         """Newest Delta version of a table; -1 where there is none. Costs a folder listing."""
-        if self.is_local:
-            return max(self._local_versions(table), default=-1)
-        from deltalake import DeltaTable
-        from deltalake.exceptions import TableNotFoundError
-
-        try:
-            return DeltaTable(self.table_for_rust(table)).version()
-        except TableNotFoundError:
-            return -1
+        return delta_log.newest_version(self.table(table))
 
     def data_version(self, table: str, since: int) -> int:
         """`since` when only maintenance was committed after it, else the newest version."""
         newest = self.version(table)
-        if newest <= since or not self.is_local:
-            return newest
-        if any(self._operation(table, version) not in MAINTENANCE for version in range(since + 1, newest + 1)):
-            return newest
-        return since
-
-    def _local_versions(self, table: str) -> list[int]:
-        log = Path(self.table(table), "_delta_log")
-        return [int(entry.stem) for entry in log.glob("*.json") if entry.stem.isdigit()]
-
-    def _operation(self, table: str, version: int) -> str:
-        entry = Path(self.table(table), "_delta_log", f"{version:020d}.json")
-        if not entry.exists():
-            return "unknown"
-        for line in entry.read_text().splitlines():
-            action = json.loads(line)
-            if "commitInfo" in action:
-                return action["commitInfo"].get("operation", "unknown")
-        return "unknown"
+        if newest >= since and all(delta_log.is_maintenance(self.table(table), version) for version in range(since + 1, newest + 1)):
+            return since
+        return newest

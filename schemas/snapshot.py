@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from schemas.duck_store import reach
 from schemas.ledger import Ledger
 from schemas.tables import TABLES
 
@@ -16,6 +17,7 @@ def snapshot(ledger: Ledger, tables: Sequence[str]) -> "DuckDBPyConnection":
 
     engine = duckdb.connect()
     engine.execute("SET TimeZone = 'UTC'")
+    reach(engine, ledger.place)
     for table in tables:
         files = ledger.files(table)
         if files:

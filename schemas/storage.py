@@ -1,0 +1,262 @@
+"""Whole files at any address, a path or `s3a://…`: read, put, list, delete. What is put appears once, whole, under its final name."""
+
+import contextlib
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import unquote
+
+from schemas import s3
+from schemas.errors import UsageError, VerificationError
+
+ONE_PUT_BYTES = 256 << 20
+"""Larger files go up in parts of this size; a store takes at most 5 GiB in one request, and 10,000 parts."""
+COPY_BYTES = 8 << 20
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file that lies at `uri`. `modified_s` is seconds since 1970."""
+
+    uri: str
+    bytes: int
+    modified_s: float
+
+
+def is_remote(uri: str | os.PathLike[str]) -> bool:
+    """True for an address in a store, whichever; False for paths and file: URIs."""
+    text = os.fspath(uri)
+    return "://" in text and not text.startswith("file://")
+
+
+def at(base: str, *parts: str) -> str:
+    """An address below another."""
+    return "/".join([base.rstrip("/"), *parts])
+
+
+def address(uri: str | os.PathLike[str]) -> str:
+    """The one spelling under which an address is kept: absolute for paths, `s3a://` for S3. Raises `UsageError` for stores that
+    cannot be written."""
+    text = os.fspath(uri)
+    if s3.is_s3(text):
+        return s3.spelled(text).rstrip("/")
+    if is_remote(text):
+        raise UsageError(f"{text}: only folders and s3a:// addresses can be written")
+    return str(Path(unquote(text.removeprefix("file://")) if text.startswith("file://") else text).expanduser().absolute())
+
+
+def size(uri: str) -> int:
+    """Bytes of a file; -1 when it is not there."""
+    if not is_remote(uri):
+        path = Path(address(uri))
+        return path.stat().st_size if path.is_file() else -1
+    head = _head(uri)
+    return -1 if head is None else head["ContentLength"]
+
+
+def exists(uri: str) -> bool:
+    """True when a file lies at the address."""
+    return size(uri) >= 0
+
+
+def listed(uri: str) -> list[Stored]:
+    """All files below an address, in the order of names; none where nothing is."""
+    if not is_remote(uri):
+        root = Path(address(uri))
+        files = sorted(path for path in root.rglob("*") if path.is_file())
+        return [Stored(str(path), path.stat().st_size, path.stat().st_mtime) for path in files]
+    bucket, key = s3.split(uri)
+    prefix = key.rstrip("/") + "/" if key.strip("/") else ""
+    with s3.reaching(uri):
+        pages = s3.client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        found = [entry for page in pages for entry in page.get("Contents", ())]
+    return [Stored(f"s3a://{bucket}/{entry['Key']}", entry["Size"], entry["LastModified"].timestamp()) for entry in found if entry["Key"][-1] != "/"]
+
+
+def read_bytes(uri: str, most: int | None = None) -> bytes | None:
+    """A file's bytes, or its first `most`; None when it is not there."""
+    if not is_remote(uri):
+        try:
+            with open(address(uri), "rb") as file:
+                return file.read(-1 if most is None else most)
+        except FileNotFoundError:
+            return None
+    bucket, key = s3.split(uri)
+    asked = {} if most is None else {"Range": f"bytes=0-{most - 1}"}
+    with s3.reaching(uri):
+        try:
+            return s3.client().get_object(Bucket=bucket, Key=key, **asked)["Body"].read()
+        except s3.client().exceptions.ClientError as error:
+            if s3.status(error) == 404 and _code(error) != "NoSuchBucket":
+                return None
+            if s3.status(error) == 416:
+                return b""
+            raise
+
+
+def open_file(uri: str) -> Any:
+    """A file for reading and seeking. Raises `FileNotFoundError`."""
+    if not is_remote(uri):
+        return open(address(uri), "rb")
+    bucket, key = s3.split(uri)
+    return s3.filesystem().open_input_file(f"{bucket}/{key}")
+
+
+def fetch(uri: str, path: str | os.PathLike[str]) -> None:
+    """Copy a file to a local path. Raises `FileNotFoundError`, and `VerificationError` when fewer bytes arrive than were announced."""
+    with open_file(uri) as source, open(path, "wb") as copy:
+        announced = source.size() if is_remote(uri) else os.fstat(source.fileno()).st_size
+        shutil.copyfileobj(source, copy, COPY_BYTES)
+        if copy.tell() != announced:
+            raise VerificationError(f"of {uri} {copy.tell()} of {announced} bytes arrived")
+
+
+def put_bytes(data: bytes, uri: str) -> None:
+    """Write a whole file, in the place of an older one."""
+    if is_remote(uri):
+        bucket, key = s3.split(address(uri))
+        with s3.reaching(uri):
+            s3.client().put_object(Bucket=bucket, Key=key, Body=data)
+        return
+    with writing(uri) as file:
+        file.write(data)
+
+
+def put_file(path: str | os.PathLike[str], uri: str) -> None:
+    """Put a local file, which stays, under an address; an upload that breaks off leaves nothing under that name."""
+    if not is_remote(uri):
+        with open(path, "rb") as source, writing(uri) as file:
+            shutil.copyfileobj(source, file, COPY_BYTES)
+        return
+    bucket, key = s3.split(address(uri))
+    length = os.path.getsize(path)
+    with open(path, "rb") as source, s3.reaching(uri):
+        if length <= ONE_PUT_BYTES:
+            s3.client().put_object(Bucket=bucket, Key=key, Body=source)
+        else:
+            _put_in_parts(bucket, key, source, length)
+    arrived = size(uri)
+    if arrived != length:
+        raise VerificationError(f"{uri} has {arrived} bytes after {length} were put there")
+
+
+@contextlib.contextmanager
+def writing(uri: str) -> Iterator[BinaryIO]:
+    """A new file to write to, that gets its name only when the block ends well. In a store it waits on the local disk until then."""
+    if is_remote(uri):
+        with tempfile.NamedTemporaryFile(prefix="talkvid-put-") as half:
+            yield half
+            half.flush()
+            put_file(half.name, uri)
+        return
+    final = Path(address(uri))
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = final.with_name(f".{final.name[:100]}.{secrets.token_hex(6)}.part")
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, final)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def delete(uri: str) -> bool:
+    """Delete a file; returns whether it was there."""
+    there = exists(uri)
+    if not is_remote(uri):
+        Path(address(uri)).unlink(missing_ok=True)
+    elif there:
+        bucket, key = s3.split(uri)
+        with s3.reaching(uri):
+            s3.client().delete_object(Bucket=bucket, Key=key)
+    return there
+
+
+def delete_below(uri: str) -> int:
+    """Delete all files below an address, and the folder itself; returns how many files there were."""
+    found = listed(uri)
+    if not is_remote(uri):
+        shutil.rmtree(address(uri), ignore_errors=True)
+        return len(found)
+    bucket, _ = s3.split(uri)
+    for first in range(0, len(found), 1000):
+        keys = [{"Key": s3.split(entry.uri)[1]} for entry in found[first : first + 1000]]
+        with s3.reaching(uri):
+            answer = s3.client().delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+        if answer.get("Errors"):
+            raise VerificationError(f"{len(answer['Errors'])} files below {uri} could not be deleted: {answer['Errors'][0].get('Code')}")
+    return len(found)
+
+
+def move(before: str, after: str) -> None:
+    """Give a file another name in the same store; a move that breaks off leaves the old one, or both."""
+    if not is_remote(before):
+        Path(address(after)).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(address(before), address(after))
+        return
+    if before == after:
+        return
+    bucket, key = s3.split(before)
+    target, name = s3.split(after)
+    with s3.reaching(after):
+        if size(before) <= ONE_PUT_BYTES:
+            s3.client().copy_object(Bucket=target, Key=name, CopySource={"Bucket": bucket, "Key": key})
+        else:
+            with tempfile.NamedTemporaryFile(prefix="talkvid-move-") as copy:
+                fetch(before, copy.name)
+                put_file(copy.name, after)
+    delete(before)
+
+
+def _put_in_parts(bucket: str, key: str, source: BinaryIO, length: int) -> None:
+    """A multipart upload that is given up when anything goes wrong, so that no parts stay behind."""
+    client = s3.client()
+    part_bytes = max(ONE_PUT_BYTES, -(-length // 10_000))
+    upload = client.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+    try:
+        parts = []
+        for number in range(1, -(-length // part_bytes) + 1):
+            answer = client.upload_part(Bucket=bucket, Key=key, UploadId=upload, PartNumber=number, Body=source.read(part_bytes))
+            parts.append({"ETag": answer["ETag"], "PartNumber": number})
+        client.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts})
+    except BaseException:
+        client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
+        raise
+
+
+def abort_uploads(uri: str) -> int:
+    """Give up all unfinished multipart uploads below an address, as killed writers leave them; returns how many. The caller holds
+    the lake's lease, so that none of them is still going on."""
+    if not s3.is_s3(uri):
+        return 0
+    bucket, key = s3.split(uri)
+    client, aborted = s3.client(), 0
+    with s3.reaching(uri):
+        for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=key.rstrip("/") + "/" if key else ""):
+            for upload in page.get("Uploads", ()):
+                client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+                aborted += 1
+    return aborted
+
+
+def _head(uri: str) -> dict[str, Any] | None:
+    bucket, key = s3.split(uri)
+    with s3.reaching(uri):
+        try:
+            return s3.client().head_object(Bucket=bucket, Key=key)
+        except s3.client().exceptions.ClientError as error:
+            if s3.status(error) == 404:
+                return None
+            raise
+
+
+def _code(error: Any) -> str:
+    return error.response.get("Error", {}).get("Code", "")
