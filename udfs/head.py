@@ -9,18 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.errors import UsageError
 from udfs import head_measures as measures
-from udfs import weights
-from udfs.faces.backend import Attributes, Face, FaceBackend, Pose
-from udfs.faces.centerface_dlib import CenterFaceDlib
-from udfs.faces.insightface_pack import InsightFacePack
+from udfs.faces.backend import Attributes, Face, Pose
+from udfs.faces.choose import face_backend, resolved
 from udfs.nets.onnx_session import onnx_device
 from udfs.sampling import nearest_each
 from udfs.scorer import RGB, Clip, Device, Outcome, Reduced
-
-PACKS = ("buffalo_l", "custom-pack", "scrfd_2.5g_kps")
-"""Packs the InsightFace back end takes, the preferred one first."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +50,8 @@ class Head:
     needs: frozenset[str] = frozenset()
 
     def __init__(self, config: HeadConfig = HeadConfig()) -> None:
-        self.config = replace(config, backend=_resolved(config.backend))
-        self._backend = _backend(self.config)
+        self.config = replace(config, backend=resolved(config.backend))
+        self._backend = face_backend(self.config.backend, self.config.side_px, self.config.threshold)
         self.weights: tuple[str, ...] = self._backend.weights
 
     def runs_on(self, device: Device) -> Device:
@@ -113,22 +107,6 @@ class Head:
         vectors = self._backend.embed([sighting.chip for sighting in frontal])
         mean = _unit(vectors).mean(axis=0, keepdims=True)
         return _unit(mean)[0].tolist()
-
-
-def _resolved(backend: str) -> str:
-    if backend != "auto":
-        return backend
-    return next((f"insightface:{pack}" for pack in PACKS if weights.available(pack)), CenterFaceDlib.name)
-
-
-def _backend(config: HeadConfig) -> FaceBackend:
-    kind, _, pack = config.backend.partition(":")
-    if config.backend == CenterFaceDlib.name:
-        return CenterFaceDlib(config.side_px, config.threshold)
-    if kind == "insightface" and pack in PACKS:
-        return InsightFacePack(pack, config.side_px, config.threshold)
-    names = ", ".join(("auto", CenterFaceDlib.name, *(f"insightface:{pack}" for pack in PACKS)))
-    raise UsageError(f"there is no face back end {config.backend!r}; choose one of {names}")
 
 
 def _person(estimates: list[Attributes]) -> dict[str, Any]:
