@@ -16,6 +16,7 @@ class Conditions:
     `kps_features` (b, channels, f, h, w); `audio_tokens` (b, f, tokens, width); `reference` by name of the block, a bank (b, n, width), shared by the frames,
     or its keys and values from `DenoisingUNet.reference_keys`; `reference_kept` by name of the block, (b, f) bool, False where a frame's bank counts as zero.
     The weights multiply what the attentions add: 1 in training; 0.95 and 3.0 are the usual ones when generating.
+    `bare_samples`: so many samples come before the b ones and have no conditions at all: the unconditional half of guidance in one batch.
     """
 
     kps_features: Tensor | None = None
@@ -24,6 +25,7 @@ class Conditions:
     reference_kept: Mapping[str, Tensor] | None = None
     reference_weight: float = 1.0
     audio_weight: float = 1.0
+    bare_samples: int = 0
 
     def nothing(self) -> "Conditions":
         """The same weights with nothing to attend to: the unconditional half of guidance."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -29,9 +30,12 @@ class DenoisingBlock(nn.Module):
 
     def forward(self, x: Tensor, frames: int, conditions: Conditions, name: str) -> Tensor:
         """Tokens (b * f, n, width) -> the same; `name` is the one under which the block's bank is known."""
+        bare = conditions.bare_samples * frames
         x = x + self.attn1(self.norm1(x))
-        x = x + conditions.reference_weight * self._look_at_portrait(x, frames, conditions, name)
-        x = x + conditions.audio_weight * self._listen(x, conditions.audio_tokens)
+        seen = self._look_at_portrait(x[bare:], frames, conditions, name)
+        x = x + conditions.reference_weight * _with_bare(seen, self.attn1_5.answer_to_zeros, bare)
+        heard = self._listen(x[bare:], conditions.audio_tokens)
+        x = x + conditions.audio_weight * _with_bare(heard, self.attn2.answer_to_zeros, bare)
         return x + self.ff(self.norm3(x))
 
     def _look_at_portrait(self, x: Tensor, frames: int, conditions: Conditions, name: str) -> Tensor:
@@ -73,7 +77,8 @@ class DenoisingUNet(UNet):
         frames = latents.shape[2]
         x = self.conv_in(folded(latents).to(self.dtype))
         if conditions.kps_features is not None:
-            x = x + folded(conditions.kps_features).to(x.dtype)
+            features = folded(conditions.kps_features).to(x.dtype)
+            x = x + _with_bare(features, features.new_zeros(()), conditions.bare_samples * frames)
         time = self.time_embedding(timesteps)
         x = self.walk(x, lambda x, layer: self._kept_small(self._layer, x, layer, time, frames, conditions, motion))
         x = self.conv_out(F.silu(self.conv_norm_out(x)))
@@ -91,6 +96,11 @@ class DenoisingUNet(UNet):
         if motion and layer.motion is not None:
             x = layer.motion(x, frames)
         return x
+
+
+def _with_bare(added: Tensor, to_bare: Tensor, bare: int) -> Tensor:
+    """What attention adds (n, ...), with `to_bare` in front of it for `bare` frames without conditions."""
+    return added if bare == 0 or added.ndim < 3 else torch.cat([to_bare.expand(bare, *added.shape[1:]), added])
 
 
 def folded(video: Tensor) -> Tensor:
