@@ -17,6 +17,7 @@ from jobs.history import new_run_id, record
 from jobs.intake import Intake
 from jobs.job import Job
 from jobs.summary import Summary, check_sum
+from schemas import storage
 from schemas.errors import MissingError, UsageError
 from schemas.lake import Lake
 from schemas.ledger import now
@@ -58,7 +59,9 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("source", nargs="+", metavar="SOURCE", help="folder, file, glob, text list, TalkVid manifest, http(s) address or YouTube id")
     parser.add_argument("--format", choices=FORMATS, default="auto", help="kind of the sources; found from names and first bytes when auto")
     parser.add_argument("--labels", metavar="CSV", help="labels by uri or video_id; also updates videos that are known already")
-    parser.add_argument("--copy", action="store_true", help="copy media into the lake instead of referring to it")
+    parser.add_argument(
+        "--copy", action="store_true", help="copy media into the lake instead of referring to it; local files always when the lake is in a store"
+    )
     parser.add_argument("--download", action="store_true", help="fetch addresses with yt-dlp")
     parser.add_argument("--max-height", metavar="PX", type=natural, default=1080, help="largest picture height to download")
     parser.add_argument("--cookies", metavar="FILE", help="cookies for downloads, in Netscape's format")
@@ -117,7 +120,7 @@ def survey(lake: Lake, config: IngestConfig) -> Survey:
 def _own_folders(lake: Lake) -> frozenset[str]:
     """The lake itself and what was exported from it: never raw footage of a folder around them."""
     exported = lake.ledger.read("exports", ["out"])["out"].unique().to_pylist()
-    return frozenset(str(Path(folder).resolve()) for folder in (lake.place.root, *exported) if "://" not in folder)
+    return frozenset(folder if storage.is_remote(folder) else str(Path(folder).resolve()) for folder in (lake.place.root, *exported))
 
 
 def idle(lake: Lake, config: IngestConfig) -> Summary | None:

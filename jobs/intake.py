@@ -1,7 +1,6 @@
 """The ingest job's commits: what workers found becomes rows of `failures`, `videos` and `sources`, in that order (law 6, law 7)."""
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from schemas.codes import RETRYABLE
@@ -63,7 +62,7 @@ class Intake:
         """The row with its media in the video's own folder of the lake; media that is not wanted is removed."""
         if not row["waiting"]:
             return row
-        waiting = Path(row["waiting"])
+        waiting = row["waiting"]
         if settled.outcome == "registered" and not settled.is_written:
             assert settled.video_id is not None
             return row | moved_uris(row, waiting, shelf.shelve(waiting, self._media, settled.video_id))

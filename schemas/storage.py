@@ -8,11 +8,14 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote
 
 from schemas import s3
 from schemas.errors import UsageError, VerificationError
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
 
 ONE_PUT_BYTES = 256 << 20
 """Larger files go up in parts of this size; a store takes at most 5 GiB in one request, and 10,000 parts."""
@@ -99,12 +102,22 @@ def read_bytes(uri: str, most: int | None = None) -> bytes | None:
             raise
 
 
+def filesystem(uri: str) -> "tuple[FileSystem, str]":
+    """Arrow's file system for a store that it reads (s3://, s3a://, gs://, hdfs://, …), and the path in it."""
+    from pyarrow.fs import FileSystem
+
+    if s3.is_s3(uri):
+        return s3.filesystem(), "/".join(s3.split(uri)).rstrip("/")
+    scheme, separator, rest = uri.partition("://")
+    return FileSystem.from_uri(("gs" if scheme == "gcs" else scheme) + separator + rest)
+
+
 def open_file(uri: str) -> Any:
     """A file for reading and seeking. Raises `FileNotFoundError`."""
     if not is_remote(uri):
         return open(address(uri), "rb")
-    bucket, key = s3.split(uri)
-    return s3.filesystem().open_input_file(f"{bucket}/{key}")
+    store, key = filesystem(uri)
+    return store.open_input_file(key)
 
 
 def fetch(uri: str, path: str | os.PathLike[str]) -> None:

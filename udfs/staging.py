@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from schemas import storage
 from schemas.codes import Rejected
 
 MAX_STAGED_BYTES = 32 << 30
@@ -17,7 +18,6 @@ KEPT_FREE_BYTES = 1 << 30
 """Space left free on the scratch disk."""
 
 COPY_BYTES = 8 << 20
-SPELLINGS = {"s3a": "s3", "s3n": "s3", "gcs": "gs"}
 
 
 @contextlib.contextmanager
@@ -64,9 +64,8 @@ def scratch_folder() -> Path:
 def _copied(uri: str, folder: Path) -> Path:
     from pyarrow import ArrowException, fs
 
-    scheme, separator, rest = uri.partition("://")
     try:
-        store, key = fs.FileSystem.from_uri(SPELLINGS.get(scheme, scheme) + separator + rest)
+        store, key = storage.filesystem(uri)
         found = store.get_file_info(key)
         if found.type != fs.FileType.File:
             raise Rejected("vanished", "the object is not there any more")
@@ -78,4 +77,7 @@ def _copied(uri: str, folder: Path) -> Path:
             shutil.copyfileobj(remote, copy, COPY_BYTES)
     except (OSError, ArrowException) as error:
         raise Rejected("download_failed", f"the object could not be read: {str(error).splitlines()[0][:200]}") from error
+    arrived = target.stat().st_size
+    if arrived != found.size:
+        raise Rejected("download_failed", f"only {arrived} of the object's {found.size} bytes arrived")
     return target

@@ -35,14 +35,7 @@ def store(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("TALKVID_SCRATCH", str(tmp_path / "scratch"))
     bucket = tmp_path / "bucket"
     bucket.mkdir()
-    asked = []
-
-    def from_uri(uri: str) -> tuple[fs.FileSystem, str]:
-        asked.append(uri)
-        assert uri.startswith("s3://")
-        return fs.LocalFileSystem(), str(bucket / uri.rpartition("/")[2])
-
-    monkeypatch.setattr(fs, "FileSystem", type("FileSystem", (), {"from_uri": staticmethod(from_uri)}))
+    monkeypatch.setattr("schemas.storage.filesystem", lambda uri: (fs.LocalFileSystem(), str(bucket / uri.rpartition("/")[2])))
     return bucket
 
 

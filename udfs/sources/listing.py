@@ -6,12 +6,12 @@ import stat
 from collections.abc import Collection, Iterator
 from pathlib import PurePosixPath
 
+from schemas import s3, storage
 from schemas.codes import Rejected
 from schemas.errors import MissingError, UsageError
 from udfs.sniff import sniff
 from udfs.sources.sidecars import Entry, may_be_video, paired
 from udfs.sources.source import Problem, Source
-from udfs.staging import SPELLINGS
 
 VIDEO_DEMUXERS = frozenset({"mov", "matroska", "avi", "mpegts", "mpeg", "flv", "ogg", "asf", "yuv4mpegpipe"})
 
@@ -83,13 +83,15 @@ def glob_sources(pattern: str, excluded: Collection[str] = ()) -> list[Source]:
     return found
 
 
-def store_sources(uri: str) -> list[Source]:
-    """An object, or all below a prefix, of an object store. Raises `MissingError` when the store cannot be read."""
+def store_sources(uri: str, excluded: Collection[str] = ()) -> list[Source]:
+    """An object, or all below a prefix, of an object store, but for what lies below the addresses `excluded`.
+
+    Raises `MissingError` when the store cannot be read.
+    """
     from pyarrow import ArrowException, fs
 
-    scheme, separator, rest = uri.partition("://")
     try:
-        store, base = fs.FileSystem.from_uri(SPELLINGS.get(scheme, scheme) + separator + rest)
+        store, base = storage.filesystem(uri)
         info = store.get_file_info(base)
         if info.type == fs.FileType.Directory:
             found = store.get_file_info(fs.FileSelector(base, recursive=True))
@@ -101,6 +103,8 @@ def store_sources(uri: str) -> list[Source]:
     folders: dict[str, list[Entry]] = {}
     for item in sorted((item for item in found if item.type == fs.FileType.File), key=lambda item: item.path):
         address = root + item.path[len(base.rstrip("/")) :]
+        if any(s3.spelled(address).startswith(prefix + "/") for prefix in excluded):
+            continue
         folders.setdefault(str(PurePosixPath(item.path).parent), []).append(Entry(address, item.size, item.mtime_ns))
     sources = [source for entries in folders.values() for source in paired(entries, lambda entry: False)]
     return sources or [Source(uri)]

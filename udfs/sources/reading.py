@@ -41,7 +41,7 @@ def _behind(word: str, kind: str, download: bool, excluded: Collection[str]) -> 
     if word.startswith("file://"):
         word = word.removeprefix("file://")
     if is_store(word):
-        yield from store_sources(word)
+        yield from store_sources(word, excluded)
     elif is_http(word):
         yield _download(word)
     elif os.path.isdir(word):
@@ -121,7 +121,7 @@ def text_list(path: str, excluded: Collection[str] = ()) -> Iterator[Source]:
 def _listed(line: str, base: str, folders: Folders, excluded: Collection[str]) -> Iterator[Source]:
     local = os.path.join(base, os.path.expanduser(line.removeprefix("file://")))
     if is_store(line):
-        yield from store_sources(line)
+        yield from store_sources(line, excluded)
     elif is_http(line) or (is_youtube_id(line) and not os.path.lexists(local)):
         yield _download(line)
     elif os.path.isdir(local):

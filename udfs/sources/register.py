@@ -10,16 +10,17 @@ from typing import Any
 
 import pyarrow as pa
 
+from schemas import storage
 from schemas.codes import Rejected
 from schemas.videos import TABLE
 from udfs.header import read_header
-from udfs.media import Probe, probe, staged
+from udfs.media import Probe, local_path, probe, staged
 from udfs.sources import shelf
 from udfs.sources.address import youtube_id
 from udfs.sources.patience import Refused
 from udfs.sources.source import Source, Span, Tube
 from udfs.sources.spans import fitted
-from udfs.sources.youtube import Download, RemovedError, fetch, finished
+from udfs.sources.youtube import PROVENANCE_NAME, Download, RemovedError, fetch, finished
 
 Item = dict[str, Any]
 Row = dict[str, Any]
@@ -51,6 +52,10 @@ class Registration:
     download: Download | None = None
     removed_sha256: frozenset[str] = frozenset()
     removed_channels: frozenset[str] = frozenset()
+
+    def copies(self, uri: str) -> bool:
+        """True when the media at an address is copied into the lake: on demand, and from a local disk always when the lake is remote."""
+        return self.copy or (storage.is_remote(self.media) and local_path(uri) is not None)
 
 
 def item_of(number: int, source: Source) -> Item:
@@ -108,35 +113,49 @@ def _described(plan: Registration, item: Item) -> Row:
     if item["is_download"]:
         return _downloaded(plan, item)
     with staged(item["uri"]) as path:
-        if not plan.copy:
+        if not plan.copies(item["uri"]):
             return _columns(plan, item, path)
         with shelf.copying(plan.media) as folder:
             copy = folder / f"video{shelf.suffix(item['uri'], '.media')}"
             probe(path)
             shutil.copyfile(path, copy)
-            row = _columns(plan, _with_copied_sidecars(item, folder), copy)
+            row = _columns(plan, _with_copied_sidecars(item, folder), copy, folder)
             if row["removed"]:
                 return row
             # Two sources with the same bytes may have different sidecars, so each waits in a folder of its own.
             waiting = shelf.keep(folder, plan.media, f"{row['sha256'][:32]}-{text_digest(item['uri'])}")
-            return row | moved_uris(row, folder, waiting) | {"waiting": str(waiting)}
+            return row | moved_uris(row, folder, waiting) | {"waiting": waiting}
 
 
 def _downloaded(plan: Registration, item: Item) -> Row:
     assert plan.download is not None
     url = item["uri"]
     video_id = youtube_id(url)
+    key = video_id or f"u-{text_digest(url)}"
+    if storage.is_remote(plan.media):
+        with shelf.copying(plan.media) as folder:
+            place = shelf.taken_out(plan.media, video_id, key, PROVENANCE_NAME, folder)
+            place = place if place and finished(folder, url) else None
+            row = _fetched(plan, item, folder)
+            waiting = place or (None if row["removed"] else shelf.keep(folder, plan.media, key))
+            return row | (moved_uris(row, folder, waiting) | {"waiting": waiting} if waiting else {})
     folder = Path(plan.media, video_id) if video_id else None
     if folder is None or finished(folder, url) is None:
-        folder = shelf.incoming(plan.media, video_id or f"u-{text_digest(url)}")
-    fetched = fetch(url, folder, plan.download, plan.removed_channels)
+        folder = Path(shelf.incoming(plan.media, key))
+    return _fetched(plan, item, folder) | {"waiting": str(folder)}
+
+
+def _fetched(plan: Registration, item: Item, folder: Path) -> Row:
+    """Columns of `videos` of what was fetched into a local folder."""
+    assert plan.download is not None
+    fetched = fetch(item["uri"], folder, plan.download, plan.removed_channels)
     known = item | {"subtitle_uri": str(fetched.subtitle) if fetched.subtitle else None, "provenance": {**item["provenance"], **fetched.source}}
-    row = _columns(plan, known, fetched.video)
-    return row | {"waiting": str(folder), "remarks": [*row["remarks"], *fetched.remarks]}
+    row = _columns(plan, known, fetched.video, folder)
+    return row | {"remarks": [*row["remarks"], *fetched.remarks]}
 
 
-def _columns(plan: Registration, item: Item, path: Path) -> Row:
-    """Columns of `videos` for a file that is here."""
+def _columns(plan: Registration, item: Item, path: Path, own: Path | None = None) -> Row:
+    """Columns of `videos` for a file that is here; one in the folder `own` is the lake's, whatever it was copied from."""
     probed = probe(path)
     if probed.duration_s <= 0:
         raise Rejected("decode_error", "its only frame has no length")
@@ -159,7 +178,7 @@ def _columns(plan: Registration, item: Item, path: Path) -> Row:
     provenance = {"platform": "file", **item["provenance"]}
     return {
         **measured,
-        "uri": item["uri"] if not path.is_relative_to(plan.media) else str(path),
+        "uri": str(path) if own is not None else item["uri"],
         "sha256": sha256,
         "has_audio": probed.has_audio or rate is not None,
         "sample_rate": probed.sample_rate if rate is None else rate,
@@ -204,10 +223,11 @@ def _with_copied_sidecars(item: Item, folder: Path) -> Item:
     return copied
 
 
-def moved_uris(row: Row, before: Path, after: Path) -> dict[str, str | None]:
+def moved_uris(row: Row, before: str | os.PathLike[str], after: str) -> dict[str, str | None]:
     """The row's addresses once the folder `before` is called `after`."""
+    inside = os.fspath(before).rstrip("/") + "/"
     uris = {name: row.get(name) for name in ("uri", "audio_uri", "subtitle_uri")}
-    return {name: str(after / Path(uri).relative_to(before)) if uri and Path(uri).is_relative_to(before) else uri for name, uri in uris.items()}
+    return {name: storage.at(after, uri.removeprefix(inside)) if uri and uri.startswith(inside) else uri for name, uri in uris.items()}
 
 
 def digest(path: str | os.PathLike) -> str:
