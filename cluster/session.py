@@ -40,6 +40,7 @@ _LOCAL = {
     "spark.sql.warehouse.dir": "file:///tmp/talkvid-warehouse",
 }
 _REMOTE = {
+    "spark.locality.wait": "0s",
     "spark.task.maxFailures": "8",
     "spark.excludeOnFailure.enabled": "true",
     "spark.excludeOnFailure.task.maxTaskAttemptsPerExecutor": "2",
@@ -48,7 +49,8 @@ _REMOTE = {
     "spark.excludeOnFailure.application.maxFailedTasksPerExecutor": "16",
     "spark.excludeOnFailure.timeout": "15m",
 }
-"""A node whose Python is broken loses its tasks to the others. A clip that kills its worker does so once, and is isolated in the second
+"""Rows are references, so no task waits for the executor on which the list of its items happens to lie: all slots start at once.
+A node whose Python is broken loses its tasks to the others. A clip that kills its worker does so once, and is isolated in the second
 attempt, also where there is one executor only; a few such clips an hour exclude nobody."""
 
 
