@@ -1,7 +1,7 @@
 """Starts ffmpeg and ffprobe; nothing else in this repository does (DESIGN.md, "Media").
 
 A started process is in its own group, is killed as a group when its time is spent, dies with its parent,
-sees a scrubbed environment and no standard input.
+sees a scrubbed environment and no standard input but what it is fed.
 """
 
 import contextlib
@@ -119,18 +119,21 @@ class Process:
 
     Only time spent waiting for the process counts against `limit_s`, so that a slow consumer kills nothing.
     Standard output and the log are read by one thread in turn, so neither can block the other.
+    With `fed` its standard input (`pipe:0`) is what `feed` is given; such a process must not write to its standard output.
     Raises `Rejected("timeout")` when the limit is passed, `Killed` when it died by a signal that was not ours.
     """
 
-    def __init__(self, program: str, arguments: Sequence[str], *, limit_s: float, log_reader: LogReader | None = None) -> None:
+    def __init__(self, program: str, arguments: Sequence[str], *, limit_s: float, log_reader: LogReader | None = None, fed: bool = False) -> None:
         self.program = program
         self.log: deque[str] = deque(maxlen=KEPT_LOG_LINES)
         self._limit_s = self._left_s = limit_s
         self._log_reader = log_reader
         self._log_rest = b""
         self._killed = False
-        self._popen = _start([*_prefix(), _executable(program), *arguments])
+        self._popen = _start([*_prefix(), _executable(program), *arguments], subprocess.PIPE if fed else subprocess.DEVNULL)
         self._selector = selectors.DefaultSelector()
+        if fed:
+            os.set_blocking(self._popen.stdin.fileno(), False)
         for stream in (self._popen.stdout, self._popen.stderr):
             os.set_blocking(stream.fileno(), False)
             self._selector.register(stream, selectors.EVENT_READ)
@@ -145,6 +148,7 @@ class Process:
         self.kill()
         self._popen.wait()
         self._selector.close()
+        self._stop_feeding()
         self._popen.stdout.close()
         self._popen.stderr.close()
 
@@ -170,8 +174,28 @@ class Process:
                 raise Rejected("too_large", f"{self.program} gave more than {max_bytes} bytes for this file")
         return bytes(output)
 
+    def feed(self, data: memoryview) -> bool:
+        """Write all of `data` (bytes) to its standard input; False when it takes no more because it has ended or is about to."""
+        self._selector.register(self._popen.stdin, selectors.EVENT_WRITE)
+        try:
+            while len(data):
+                ready = self._wait()
+                self._read_log()
+                if any(key.fileobj is self._popen.stdin for key, _ in ready):
+                    data = data[self._popen.stdin.write(data) or 0 :]
+            return True
+        except BrokenPipeError:
+            return False
+        finally:
+            self._selector.unregister(self._popen.stdin)
+
+    def _stop_feeding(self) -> None:
+        if self._popen.stdin is not None:
+            self._popen.stdin.close()
+
     def finish(self) -> int:
-        """Wait for the end and return the exit status; output not read yet is dropped."""
+        """Wait for the end and return the exit status; its input ends here, output not read yet is dropped."""
+        self._stop_feeding()
         block = memoryview(bytearray(READ_BYTES))
         while self._selector.get_map():
             self._pump(block)
@@ -199,12 +223,17 @@ class Process:
     def _is_open(self, stream: Any) -> bool:
         return stream in (key.fileobj for key in self._selector.get_map().values())
 
-    def _pump(self, view: memoryview) -> int:
+    def _wait(self) -> list[tuple[selectors.SelectorKey, int]]:
+        """The streams that are ready."""
         started = time.monotonic()
         ready = self._selector.select(timeout=max(self._left_s, 0.0))
         self._left_s -= time.monotonic() - started
         if self._left_s <= 0:
             self._out_of_time()
+        return ready
+
+    def _pump(self, view: memoryview) -> int:
+        ready = self._wait()
         for key, _ in ready:
             if key.fileobj is self._popen.stderr:
                 self._read_log()
@@ -244,7 +273,7 @@ _starting = threading.Lock()
 _starter: ThreadPoolExecutor | None = None
 
 
-def _start(command: list[str]) -> subprocess.Popen:
+def _start(command: list[str], stdin: int) -> subprocess.Popen:
     """Start a process from a thread that lives as long as we do: the kernel's "die with your parent" means the starting thread."""
     global _starter
     with _starting:
@@ -255,7 +284,7 @@ def _start(command: list[str]) -> subprocess.Popen:
     return starter.submit(
         subprocess.Popen,
         command,
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         bufsize=0,
