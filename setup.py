@@ -22,7 +22,10 @@ setup(
     description="Raw talking-head footage to a curated, versioned, SQL-queryable dataset, on Apache Spark and Delta Lake",
     python_requires=">=3.11,<3.14",
     packages=[name for house in HOUSE for name in [house, *[f"{house}.{sub}" for sub in find_packages(house)]]],
-    package_data={"": ["*.yaml", "*.json", "*.json.gz", "*.html", "*.css", "*.properties"]},
+    package_data={
+        "": ["*.yaml", "*.json", "*.json.gz", "*.html", "*.css", "*.properties"],
+        "cluster": ["gpus.sh", "standalone/*", "kubernetes/*", "yarn/*"],
+    },
     install_requires=requirements(),
     entry_points={"console_scripts": ["talkvid = jobs.cli:main"]},
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster_real.lakes import talkvid_alone
 from tests.cluster_real.nodes import Cluster, lacking
 from udfs.footage.tiny import tiny_video
 
@@ -32,3 +33,20 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tiny_video(folder / f"talk {seed}.mp4", seconds=8, shots=2, seed=seed)
     (folder / "broken.mp4").write_bytes(b"not a medium")
     return folder
+
+
+@pytest.fixture(scope="session")
+def alone(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Lake and export that local[2] makes of the footage."""
+    folder = tmp_path_factory.mktemp("alone")
+    talkvid_alone("run", str(footage), "--lake", str(folder / "lake"), "--export", str(folder / "out"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def segmented(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake of the footage whose clips wait to be scored."""
+    lake = tmp_path_factory.mktemp("segmented") / "lake"
+    talkvid_alone("ingest", str(footage), "--lake", str(lake))
+    talkvid_alone("segment", "--lake", str(lake))
+    return lake

@@ -6,28 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from schemas.lake import Lake
+from tests.cluster_real.lakes import rows
 from tests.cluster_real.nodes import ROOT, Cluster
 
 pytestmark = pytest.mark.cluster
 
-FREE = {"run_id", "scored_at", "at", "segmented_at", "decided_at", "registered_at", "ingested_at", "first_seen", "seen_at", "fingerprint_at"}
 TABLES = ("videos", "clips", "scores", "clip_metadata", "verdicts", "failures")
-
-
-def rows(lake: Path, table: str) -> list[str]:
-    """A table's rows without times and run ids, in an order of their own."""
-    read = Lake.at(str(lake)).ledger.read(table).to_pylist()
-    return sorted(repr({key: value for key, value in row.items() if key not in FREE and not key.endswith("_at")}) for row in read)
-
-
-@pytest.fixture(scope="module")
-def alone(footage, tmp_path_factory) -> Path:
-    """The lake that local[2] makes."""
-    folder = tmp_path_factory.mktemp("alone")
-    words = ["run", str(footage), "--lake", str(folder / "lake"), "--export", str(folder / "out"), "--master", "local[2,4]", "--quiet"]
-    subprocess.run([sys.executable, "-m", "jobs.cli", *words], check=True, cwd="/", timeout=400)
-    return folder
 
 
 @pytest.fixture(scope="module")
