@@ -14,9 +14,12 @@ def box_mask(box: Box, image_size: tuple[int, int], mask_size: tuple[int, int]) 
     """
     from PIL import Image
 
-    mask = np.zeros(image_size, dtype=np.uint8)
+    (height, width), (rows, columns) = image_size, mask_size
     left, top = max(0, int(box.left)), max(0, int(box.top))
     right, bottom = max(-1, int(box.right)), max(-1, int(box.bottom))
-    mask[top : bottom + 1, left : right + 1] = 255
-    rows, columns = mask_size
-    return np.asarray(Image.fromarray(mask).resize((columns, rows), Image.Resampling.BILINEAR))
+    # PIL makes pictures narrower before it makes them lower; all rows of the box become the same one.
+    row = np.zeros((1, width), np.uint8)
+    row[:, left : right + 1] = 255
+    narrow = np.zeros((height, columns), np.uint8)
+    narrow[top : bottom + 1] = np.asarray(Image.fromarray(row).resize((columns, 1), Image.Resampling.BILINEAR))
+    return np.asarray(Image.fromarray(narrow).resize((columns, rows), Image.Resampling.BILINEAR))

@@ -68,12 +68,45 @@ def in_one_chunk(table: pa.Table) -> pa.Table:
     return table
 
 
+class RowGroupPath(str):
+    """Path of a file that stands for one row group of it: a list of them is read in its own order, each group by itself.
+
+    Lists of numbers arrive as their bytes: Petastorm takes a column's lists only when all are equally long.
+    """
+
+    row_group: int
+
+    def __new__(cls, path: str, row_group: int) -> "RowGroupPath":
+        made = super().__new__(cls, path)
+        made.row_group = row_group
+        return made
+
+
+def _bytes_of_lists(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of lists of numbers, none of them null, as the bytes of each list, without copying the numbers."""
+
+    def joined(lists: pa.ListArray) -> pa.Array:
+        values, offsets = lists.flatten(), lists.offsets.to_numpy()
+        width = values.type.bit_width // 8
+        if values.null_count or len(values) * width >= 2**31:
+            raise ValueError("lists with nulls in them, or of more than 2 GiB, cannot be read as bytes")
+        places = pa.array((offsets - offsets[0]).astype("int32") * width)
+        start = values.offset * width
+        return pa.Array.from_buffers(pa.binary(), len(lists), [None, places.buffers()[1], values.buffers()[1].slice(start)])
+
+    return pa.chunked_array([joined(chunk) for chunk in column.chunks], pa.binary())
+
+
+def _without_lists(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([field.with_type(pa.binary()) if pa.types.is_list(field.type) else field for field in schema])
+
+
 class ParquetDatasetPiece:
     """A Parquet file or, with `row_group`, one row group of it; pickles, since each worker gets the list of all."""
 
     def __init__(self, path: str, open_file_func: Callable, row_group: int | None = None, partition_keys: Collection = ()) -> None:
         self.path = path
-        self.row_group = row_group
+        self.row_group = path.row_group if isinstance(path, RowGroupPath) else row_group
         self.partition_keys = partition_keys
         self._filesystem: AbstractFileSystem = open_file_func.__self__
 
@@ -81,7 +114,9 @@ class ParquetDatasetPiece:
         return _footer(self._filesystem, self.path, self._filesystem.ukey(self.path))
 
     def get_metadata(self) -> SimpleNamespace:
-        """The file's `num_row_groups` and `schema.to_arrow_schema()`, in plain types."""
+        """The file's `num_row_groups` and `schema.to_arrow_schema()`, in plain types. A `RowGroupPath` has one; its file is not opened for that."""
+        if isinstance(self.path, RowGroupPath):
+            return SimpleNamespace(num_row_groups=1, schema=SimpleNamespace(to_arrow_schema=lambda: _without_lists(self._footer()[1])))
         footer, schema = self._footer()
         return SimpleNamespace(num_row_groups=footer.num_row_groups, schema=SimpleNamespace(to_arrow_schema=lambda: schema))
 
@@ -93,7 +128,11 @@ class ParquetDatasetPiece:
             raise KeyError(f"{self.path} has no column {', '.join(sorted(missing))}")
         with _parquet_file(self._filesystem, self.path, footer) as file:
             table = file.read_row_group(self.row_group, columns=[name for name in schema.names if name in columns], use_threads=False)
-        return in_one_chunk(table.cast(_plain_schema(table.schema)))
+        plain = in_one_chunk(table.cast(_plain_schema(table.schema)))
+        if not isinstance(self.path, RowGroupPath):
+            return plain
+        columns = [_bytes_of_lists(column) if pa.types.is_list(column.type) else column for column in plain.columns]
+        return pa.Table.from_arrays(columns, schema=_without_lists(plain.schema))
 
 
 class ParquetDataset:
