@@ -17,6 +17,7 @@ from jobs.job import Job
 from jobs.layouts import LAYOUTS, Layout, layout
 from jobs.random_weights import sentences
 from jobs.summary import Summary, check_sum
+from schemas import storage
 from schemas.active_policy import HOW, active_policy
 from schemas.errors import MissingError, UsageError
 from schemas.ids import media_name
@@ -53,7 +54,7 @@ class ExportConfig:
 
 def arguments(parser: ArgumentParser) -> None:
     """Flags of the verb."""
-    parser.add_argument("out", metavar="OUT", help="folder of the dataset")
+    parser.add_argument("out", metavar="OUT", help="folder or s3a:// prefix of the dataset")
     parser.add_argument("--policy", metavar="P", help="policy by name or file; the active one when not given")
     parser.add_argument("--layout", choices=tuple(LAYOUTS), default="talkvid", help="how the dataset lies on disk")
     parser.add_argument("--fps", metavar="source|25", default="source", help="frames as in the source, or at a constant rate")
@@ -63,14 +64,12 @@ def arguments(parser: ArgumentParser) -> None:
 
 def configure(args: Namespace) -> ExportConfig:
     """The configuration of a command line. Raises `UsageError` for words that mean nothing."""
-    if "://" in args.out:
-        raise UsageError(f"export writes to a folder, not to {args.out}; export first, then copy")
-    out = Path(args.out).expanduser().absolute()
-    if out.exists() and not out.is_dir():
+    out = storage.address(args.out)
+    if not storage.is_remote(out) and Path(out).exists() and not Path(out).is_dir():
         raise UsageError(f"{args.out} is a file; give a folder")
     if args.shard_size < 1:
         raise UsageError("--shard-size must be 1 or more")
-    return ExportConfig(str(out), args.policy, args.layout, _fps(args.fps), args.shard_size, not args.no_media, args.limit, args.quiet)
+    return ExportConfig(out, args.policy, args.layout, _fps(args.fps), args.shard_size, not args.no_media, args.limit, args.quiet)
 
 
 def _fps(text: str) -> float | None:
@@ -108,7 +107,7 @@ def _policy(lake: Lake, config: ExportConfig) -> Policy:
 
 
 def _layout(config: ExportConfig) -> Layout:
-    return layout(config.layout, Path(config.out), media=config.media, shard_size=config.shard_size)
+    return layout(config.layout, config.out, media=config.media, shard_size=config.shard_size)
 
 
 def _export(spark: "SparkSession | None", lake: Lake, config: ExportConfig, policy: Policy, place: Layout, plan: Plan) -> Summary:
@@ -123,7 +122,8 @@ def _export(spark: "SparkSession | None", lake: Lake, config: ExportConfig, poli
         summary.notes.append(f"export: nothing new for {config.out}")
         return summary
     ledger = ExportLedger(lake, config.out, config.settings, policy.policy_hash, run_id)
-    Path(config.out).mkdir(parents=True, exist_ok=True)
+    if not place.is_remote:
+        Path(config.out).mkdir(parents=True, exist_ok=True)
     place.drop(plan.stale)
     for other in {row["layout"] for row in plan.stale} - {config.layout}:
         LAYOUTS[other](place.out, media=config.media, shard_size=config.shard_size).withdraw()
@@ -160,13 +160,14 @@ def _cut(spark: "SparkSession | None", config: ExportConfig, place: Layout, new:
         return
     if not new:
         return
-    folder = place.at(place.cut_folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = place.address(place.cut_folder)
+    if not place.is_remote:
+        Path(folder).mkdir(parents=True, exist_ok=True)
     assert spark is not None
     tables = in_batches(
         spark,
         [clip | {"name": media_name(clip["clip_id"], "mp4")} for clip in new],
-        partial(cut_clips, CutPlan(str(folder), config.fps)),
+        partial(cut_clips, CutPlan(folder, config.fps)),
         schema=ROWS,
         weigh=work_s,
         group=lambda clip: clip["video_id"],

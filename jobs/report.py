@@ -1,10 +1,8 @@
 """`talkvid report`: one HTML page that shows what a policy keeps of a lake, and why."""
 
 import hashlib
-import os
 import re
 import sys
-import tempfile
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,7 @@ from jobs.random_weights import random_scorers, sentences
 from jobs.report_page import distributions, diversity, facts, provenance, stills
 from jobs.report_page.render import page
 from jobs.summary import Summary, check_sum
-from schemas import duck
+from schemas import duck, storage
 from schemas.active_policy import active_policy
 from schemas.errors import UsageError
 from schemas.lake import Lake
@@ -44,13 +42,13 @@ class ReportConfig:
 
 def arguments(parser: ArgumentParser) -> None:
     """Flags of the verb."""
-    parser.add_argument("out", metavar="OUT.html", nargs="?", help="file to write; report.html in the lake when not given")
+    parser.add_argument("out", metavar="OUT.html", nargs="?", help="file or s3a:// address to write; report.html in the lake when not given")
     parser.add_argument("--policy", metavar="P", help="policy by name or file; the active one when not given")
 
 
 def configure(args: Namespace) -> ReportConfig:
     """The configuration of a command line. Raises `UsageError` for a name that cannot be an HTML file."""
-    if args.out is not None and (Path(args.out).is_dir() or Path(args.out).suffix.lower() not in (".html", ".htm")):
+    if args.out is not None and (not storage.is_remote(args.out) and Path(args.out).is_dir() or Path(args.out).suffix.lower() not in (".html", ".htm")):
         raise UsageError(f"report writes one HTML file, and {args.out} is no such name; try {Path(args.out, 'report.html')}")
     return ReportConfig(args.out, args.policy)
 
@@ -58,7 +56,7 @@ def configure(args: Namespace) -> ReportConfig:
 def run(spark: "SparkSession | None", lake: Lake, config: ReportConfig) -> Summary:
     """tables → facts → page."""
     policy, policy_is = _policy(lake, config)
-    out = Path(config.out or lake.place.at("report.html")).absolute()
+    out = storage.address(config.out or lake.place.at("report.html"))
     state = _state(lake, policy)
     with duck.connect(lake.ledger, policy) as engine:
         facts.judge(engine, policy)
@@ -66,10 +64,11 @@ def run(spark: "SparkSession | None", lake: Lake, config: ReportConfig) -> Summa
         random = random_scorers(engine, "judged")
         if _made_before(out) != state:
             told = _told(engine, policy) | {"totals": totals, "random": random}
-            _write(out, page(told | {"state": state, "lake": lake.place.root, "policy": policy, "policy_is": policy_is, "made_at": now()}))
+            told |= {"state": state, "lake": lake.place.root, "policy": policy, "policy_is": policy_is, "made_at": now()}
+            storage.put_bytes(page(told).encode(), out)
     counts = {"in": totals.clips, "clips": totals.clips, "kept": totals.kept, "rejected": totals.clips - totals.kept}
     check_sum("report", "clips", ("kept", "rejected"), counts)
-    summary = Summary("report", counts, fingerprint=policy.policy_hash, outputs=[str(out)], results=str(out))
+    summary = Summary("report", counts, fingerprint=policy.policy_hash, outputs=[out], results=out)
     summary.notes = sentences(random, totals.clips)
     behind = metadata.behind(lake)
     summary.notes += [f"report: {behind} scored clips are not in clip_metadata yet; any writing verb brings them in"] if behind else []
@@ -106,27 +105,10 @@ def _state(lake: Lake, policy: Policy) -> str:
     return hashlib.sha256(repr((VERSION, lake.place.root, lake.ledger.versions(TABLES), policy.to_json())).encode()).hexdigest()
 
 
-def _made_before(out: Path) -> str | None:
+def _made_before(out: str) -> str | None:
     """The state that an earlier page at this place tells of."""
-    if not out.is_file():
-        return None
-    with out.open("rb") as file:
-        found = re.search(rb'name="talkvid-state" content="([0-9a-f]{64})"', file.read(2000))
+    found = re.search(rb'name="talkvid-state" content="([0-9a-f]{64})"', storage.read_bytes(out, 2000) or b"")
     return found[1].decode() if found else None
-
-
-def _write(out: Path, text: str) -> None:
-    """Write the page; it has its name only once it is whole."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=out.parent, prefix=".report-", delete=False) as half:
-        try:
-            half.write(text)
-            half.flush()
-            os.chmod(half.name, 0o644)
-            os.replace(half.name, out)
-        except BaseException:
-            os.unlink(half.name)
-            raise
 
 
 JOB = Job(

@@ -1,6 +1,7 @@
 """Whole files at any address, a path or `s3a://…`: read, put, list, delete. What is put appears once, whole, under its final name."""
 
 import contextlib
+import mimetypes
 import os
 import secrets
 import shutil
@@ -134,7 +135,7 @@ def put_bytes(data: bytes, uri: str) -> None:
     if is_remote(uri):
         bucket, key = s3.split(address(uri))
         with s3.reaching(uri):
-            s3.client().put_object(Bucket=bucket, Key=key, Body=data)
+            s3.client().put_object(Bucket=bucket, Key=key, Body=data, ContentType=_kind(key))
         return
     with writing(uri) as file:
         file.write(data)
@@ -150,7 +151,7 @@ def put_file(path: str | os.PathLike[str], uri: str) -> None:
     length = os.path.getsize(path)
     with open(path, "rb") as source, s3.reaching(uri):
         if length <= ONE_PUT_BYTES:
-            s3.client().put_object(Bucket=bucket, Key=key, Body=source)
+            s3.client().put_object(Bucket=bucket, Key=key, Body=source, ContentType=_kind(key))
         else:
             _put_in_parts(bucket, key, source, length)
     arrived = size(uri)
@@ -233,7 +234,7 @@ def _put_in_parts(bucket: str, key: str, source: BinaryIO, length: int) -> None:
     """A multipart upload that is given up when anything goes wrong, so that no parts stay behind."""
     client = s3.client()
     part_bytes = max(ONE_PUT_BYTES, -(-length // 10_000))
-    upload = client.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+    upload = client.create_multipart_upload(Bucket=bucket, Key=key, ContentType=_kind(key))["UploadId"]
     try:
         parts = []
         for number in range(1, -(-length // part_bytes) + 1):
@@ -258,6 +259,11 @@ def abort_uploads(uri: str) -> int:
                 client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
                 aborted += 1
     return aborted
+
+
+def _kind(key: str) -> str:
+    """Media type by name, so that a browser shows a page and plays a clip."""
+    return mimetypes.guess_type(key)[0] or "application/octet-stream"
 
 
 def _head(uri: str) -> dict[str, Any] | None:

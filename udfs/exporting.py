@@ -2,6 +2,8 @@
 
 import contextlib
 import itertools
+import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from schemas import storage
 from schemas.codes import Rejected
 from udfs.media import cut
-from udfs.staging import staged
+from udfs.staging import scratch_folder, staged
 
 ROWS = pa.schema([("clip_id", pa.string()), ("bytes", pa.int64()), ("code", pa.string()), ("detail", pa.string())])
 """Result rows: the size of the file, or the code and the sentence of a failure."""
@@ -19,7 +22,7 @@ ROWS = pa.schema([("clip_id", pa.string()), ("bytes", pa.int64()), ("code", pa.s
 
 @dataclass(frozen=True)
 class CutPlan:
-    """Where the files go, and their constant frame rate; None keeps the source's frames and their times."""
+    """Where the files go, a folder or a prefix in a store, and their constant frame rate; None keeps the source's frames and their times."""
 
     folder: str
     fps: float | None = None
@@ -46,13 +49,26 @@ def _cut(plan: CutPlan, item: dict[str, Any], media: Path) -> dict[str, Any]:
     crop = item["crop"]
     box = (crop["left"], crop["top"], crop["right"], crop["bottom"]) if crop else None
     try:
-        with staged(item["audio_uri"]) if item["audio_uri"] else contextlib.nullcontext() as sound:
-            written = cut(media, Path(plan.folder, item["name"]), item["start_s"], item["end_s"], fps=plan.fps, crop=box, audio_source=sound)
+        separate = staged(item["audio_uri"]) if item["audio_uri"] else contextlib.nullcontext()
+        with separate as sound, _destination(storage.at(plan.folder, item["name"])) as file:
+            written = cut(media, file, item["start_s"], item["end_s"], fps=plan.fps, crop=box, audio_source=sound)
     except Rejected as rejection:
         return _failed(item, rejection)
     except Exception as error:  # noqa: BLE001 - one clip must not end the job; the row names what happened
         return _failed(item, Rejected("internal", f"{type(error).__name__}: {error}"))
     return {"clip_id": item["clip_id"], "bytes": written.bytes, "code": None, "detail": None}
+
+
+@contextlib.contextmanager
+def _destination(address: str) -> Iterator[Path]:
+    """The local path to write to; what has a name in a store is put there, whole, when the block ends well."""
+    if not storage.is_remote(address):
+        yield Path(address)
+        return
+    with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=scratch_folder()) as folder:
+        path = Path(folder, address.rpartition("/")[2])
+        yield path
+        storage.put_file(path, address)
 
 
 def died(item: dict[str, Any]) -> list[dict]:

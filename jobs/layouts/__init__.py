@@ -9,6 +9,6 @@ from jobs.layouts.shards import WebDataset
 LAYOUTS: dict[str, type[Layout]] = {"talkvid": TalkVid, "webdataset": WebDataset, "hf": HuggingFace}
 
 
-def layout(name: str, out: Path, *, media: bool, shard_size: int) -> Layout:
+def layout(name: str, out: Path | str, *, media: bool, shard_size: int) -> Layout:
     """The layout of that name in folder `out`."""
     return LAYOUTS[name](out, media=media, shard_size=shard_size)

@@ -12,13 +12,17 @@ class _OneFilePerClip(Layout):
     """What both have in common."""
 
     def present(self, rows: Sequence[Exported]) -> set[str]:
-        return {row["clip_id"] for row in rows if not self.media or (row["file"] and self.size(row["file"]) == row["bytes"])}
+        if not self.media:
+            return {row["clip_id"] for row in rows}
+        held = self.sizes(row["file"] for row in rows if row["file"])
+        return {row["clip_id"] for row in rows if row["file"] and held.get(row["file"]) == row["bytes"]}
 
     def published(self) -> bool:
-        return self.at(self.index[0]).is_file()
+        return self.size(self.index[0]) >= 0
 
     def _sizes(self, files: dict[str, str | None]) -> dict[str, tuple[str | None, int | None]]:
-        return {clip_id: (file, self.size(file) if file else None) for clip_id, file in files.items()}
+        held = self.sizes(file for file in files.values() if file)
+        return {clip_id: (file, held.get(file, -1) if file else None) for clip_id, file in files.items()}
 
 
 class TalkVid(_OneFilePerClip):

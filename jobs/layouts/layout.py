@@ -1,15 +1,13 @@
-"""What every layout can do, and how files get into an export folder: whole, and never outside it."""
+"""What every layout can do, and how files get into an export: whole, and never outside its folder or prefix."""
 
 import json
-import os
-import shutil
-import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
+from schemas import storage
 from schemas.errors import UsageError
 from schemas.ids import media_name
 
@@ -18,7 +16,7 @@ Exported = Mapping[str, Any]
 
 
 class Layout(ABC):
-    """One way to lay out a dataset below the folder `out`.
+    """One way to lay out a dataset below `out`, a folder or `s3a://bucket/prefix`.
 
     Below `out`: `cut_folder` is where clips are cut to, `index` the files that list them, `scratch` a folder that only a running
     export needs. `media` False: records only. `shard_size` is the most clips of one tar.
@@ -29,8 +27,9 @@ class Layout(ABC):
     index: tuple[str, ...] = ()
     scratch: str = ""
 
-    def __init__(self, out: Path, *, media: bool, shard_size: int) -> None:
+    def __init__(self, out: Path | str, *, media: bool, shard_size: int) -> None:
         self.out, self.media, self.shard_size = out, media, shard_size
+        self.is_remote = storage.is_remote(str(out))
 
     def cut_file(self, clip_id: str) -> str:
         """Path below `out` to which a clip is cut."""
@@ -55,55 +54,53 @@ class Layout(ABC):
         """Delete the files of clips that are no longer wanted here, and what lies beside them."""
         for row in rows:
             if row["file"]:
-                self.at(row["file"]).unlink(missing_ok=True)
-                self.at(beside(row["file"])).unlink(missing_ok=True)
+                storage.delete(self.address(row["file"]))
+                storage.delete(self.address(beside(row["file"])))
 
     def withdraw(self) -> None:
         """Delete the index: the folder is given another layout."""
         for relative in self.index:
-            self.at(relative).unlink(missing_ok=True)
+            storage.delete(self.address(relative))
 
     def clean(self) -> None:
         """Delete what only a running export needs, once all of it is in the ledger."""
         if self.scratch:
-            shutil.rmtree(self.at(self.scratch), ignore_errors=True)
+            storage.delete_below(self.address(self.scratch))
+
+    def address(self, relative: str) -> str:
+        """Where a file below `out` lies. Raises `UsageError` when that would be outside, by name or by a link."""
+        if not self.is_remote:
+            return str(self.at(relative))
+        if ".." in relative.split("/"):
+            raise UsageError(f"{relative!r} would lie outside {self.out}")
+        return storage.at(str(self.out), relative)
 
     def at(self, relative: str) -> Path:
-        """The path below `out`. Raises `UsageError` when it would lead out of it, by name or by a link."""
-        path = self.out / relative
-        if not path.resolve().is_relative_to(self.out.resolve()):
+        """The path below a local `out`. Raises `UsageError` when it would lead out of it, by name or by a link."""
+        path = Path(self.out) / relative
+        if not path.resolve().is_relative_to(Path(self.out).resolve()):
             raise UsageError(f"{relative!r} would lie outside {self.out}; remove the link that leads out of it, or export to another folder")
         return path
 
     def size(self, relative: str) -> int:
         """Bytes of a file below `out`; -1 when it is not there."""
-        try:
-            return self.at(relative).stat().st_size
-        except FileNotFoundError:
-            return -1
+        return storage.size(self.address(relative))
 
-    @contextmanager
-    def writing(self, relative: str) -> Iterator[BinaryIO]:
+    def sizes(self, relatives: Iterable[str]) -> dict[str, int]:
+        """Bytes of files below `out`, those that are not there left out; in a store from one listing."""
+        if self.is_remote:
+            return {file.uri.removeprefix(f"{self.out}/"): file.bytes for file in storage.listed(str(self.out))}
+        found = {relative: self.size(relative) for relative in relatives}
+        return {relative: size for relative, size in found.items() if size >= 0}
+
+    def writing(self, relative: str) -> AbstractContextManager[BinaryIO]:
         """A file that gets its name below `out` only when it is whole."""
-        final = self.at(relative)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=final.parent, prefix=".", suffix=".part", delete=False) as half:
-            try:
-                yield half
-                half.flush()
-                os.fsync(half.fileno())
-                os.chmod(half.name, 0o644)
-                os.replace(half.name, final)
-            except BaseException:
-                os.unlink(half.name)
-                raise
+        return storage.writing(self.address(relative))
 
     def keep(self, relative: str, content: bytes) -> None:
         """Write a small file unless it holds just that already."""
-        path = self.at(relative)
-        if not path.is_file() or path.read_bytes() != content:
-            with self.writing(relative) as file:
-                file.write(content)
+        if storage.read_bytes(self.address(relative)) != content:
+            storage.put_bytes(content, self.address(relative))
 
 
 def json_bytes(record: Mapping[str, Any]) -> bytes:

@@ -1,23 +1,25 @@
 """The WebDataset layout: numbered tar files with an mp4 and a JSON per clip."""
 
 import io
+import re
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from jobs.layouts.layout import Exported, Layout, json_bytes
+from schemas import storage
 from schemas.ids import media_name
 
 _PARTS = ".parts"
+_SHARD = re.compile(r"[0-9]{6}\.tar")
 
 
 @dataclass(frozen=True)
 class _Media:
-    """Bytes `[offset, offset + size)` of a file."""
+    """Bytes `[offset, offset + size)` of the file at an address."""
 
-    path: Path
+    address: str
     offset: int
     size: int
 
@@ -66,7 +68,7 @@ class WebDataset(Layout):
             if not self._is(shard, members):
                 self._write(shard, members)
         for stale in set(self._shards()) - set(shards):
-            self.at(stale).unlink()
+            storage.delete(self.address(stale))
         if not self.media:
             return dict.fromkeys(files, (None, None))
         return {clip_id: (shard, sources[clip_id].size) for clip_id, shard in shard_of.items()}
@@ -94,18 +96,19 @@ class WebDataset(Layout):
         held = {file: self._held(file) for file in set(files.values()) if file and file.endswith(".tar")}
         found = {}
         for clip_id, file in files.items():
-            found[clip_id] = held[file][_name(clip_id, True)] if file in held else _Media(self.at(file or ""), 0, self.size(file or ""))
+            found[clip_id] = held[file][_name(clip_id, True)] if file in held else _Media(self.address(file or ""), 0, self.size(file or ""))
         return found
 
     def _shards(self) -> list[str]:
-        return [path.name for path in self.out.glob("[0-9][0-9][0-9][0-9][0-9][0-9].tar")]
+        names = (file.uri.removeprefix(f"{self.out}/") for file in storage.listed(str(self.out)))
+        return [name for name in names if _SHARD.fullmatch(name)]
 
     def _held(self, shard: str) -> dict[str, _Media]:
         """Members of a shard by name; none when it is not there or is no tar."""
-        path = self.at(shard)
+        address = self.address(shard)
         try:
-            with tarfile.open(path, "r:") as tar:
-                return {member.name: _Media(path, member.offset_data, member.size) for member in tar}
+            with storage.open_file(address) as file, tarfile.open(fileobj=file, mode="r:") as tar:
+                return {member.name: _Media(address, member.offset_data, member.size) for member in tar}
         except (FileNotFoundError, tarfile.ReadError):
             return {}
 
@@ -122,7 +125,7 @@ class WebDataset(Layout):
                 entry = tarfile.TarInfo(name)
                 if isinstance(content, _Media):
                     entry.size = content.size
-                    with content.path.open("rb") as source:
+                    with storage.open_file(content.address) as source:
                         source.seek(content.offset)
                         tar.addfile(entry, source)
                 else:
@@ -135,6 +138,6 @@ def _name(clip_id: str, media: bool) -> str:
 
 
 def _read(media: _Media) -> bytes:
-    with media.path.open("rb") as file:
+    with storage.open_file(media.address) as file:
         file.seek(media.offset)
         return file.read(media.size)

@@ -321,7 +321,7 @@ def test_a_link_that_leads_out_of_the_folder_is_refused(lake, tmp_path):
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
-@pytest.mark.parametrize("words", [["s3://bucket/out"], ["out", "--fps", "fast"], ["out", "--fps", "0"], ["out", "--shard-size", "0"], [__file__]])
+@pytest.mark.parametrize("words", [["gs://bucket/out"], ["out", "--fps", "fast"], ["out", "--fps", "0"], ["out", "--shard-size", "0"], [__file__]])
 def test_words_that_mean_nothing_are_refused(words):
     with pytest.raises(UsageError):
         JOB.configure(verb_parser(JOB).parse_args(words))
