@@ -21,6 +21,12 @@ def windows(frames: int, size: int = CONTEXT_FRAMES, overlap: int = OVERLAP_FRAM
     return [[index if index < frames else frames - 2 - index % frames for index in range(start, start + size)] for start in starts]
 
 
+def anchored_windows(frames: int, size: int = CONTEXT_FRAMES, overlap: int = OVERLAP_FRAMES) -> list[list[int]]:
+    """As `windows` where whole windows fill the frames; else the last one is moved back to end at the last frame. Every frame is in one at least."""
+    starts = [*range(0, max(frames - size, 0), size - overlap), max(frames - size, 0)]
+    return [list(range(start, min(start + size, frames))) for start in starts]
+
+
 def video_length(duration_s: float, fps: float, size: int = CONTEXT_FRAMES, overlap: int = OVERLAP_FRAMES) -> VideoLength:
     """The longest whole number of windows that `duration_s` at `fps` fills, stretched to `duration_s`.
 

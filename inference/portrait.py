@@ -1,0 +1,69 @@
+"""The portrait: its picture as the networks take it, and where its eyes and nose are (vexpress.md §8.6)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from inference.retargeting import Points
+from schemas.codes import Rejected
+from udfs.faces.backend import Face, FaceBackend
+
+MOST_PIXELS = 8192 * 8192
+LEAST_SIDE_PX = 512
+"""Faces are sought in a picture at least so large, whatever is generated."""
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """`pixels` (1, 3, H, W) in -1..1; `keypoints` left eye, right eye, nose in px of that picture."""
+
+    pixels: Tensor
+    keypoints: Points
+
+
+def read_portrait(path: str | Path, width: int, height: int, faces: FaceBackend) -> Portrait:
+    """A picture file at the size to generate, upright, its sides stretched to fit. Raises `Rejected`: `vanished`, `not_media`, `too_large`, `no_face`."""
+    from PIL import Image
+
+    picture = _opened(path)
+    pixels = np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS), np.float32) / 255 * 2 - 1
+    points = keypoints_in(np.asarray(picture), width, height, faces)
+    if points is None:
+        raise Rejected("no_face", f"no face was found in the portrait {path}")
+    return Portrait(torch.from_numpy(pixels).permute(2, 0, 1)[None].contiguous(), points)
+
+
+def keypoints_in(rgb: NDArray[np.uint8], width: int, height: int, faces: FaceBackend, near: Points | None = None) -> Points | None:
+    """Eyes and nose of the surest face, or of the one closest to `near`, in px of a picture of `width` x `height`; None where there is no face."""
+    import cv2
+
+    larger = max(1.0, LEAST_SIDE_PX / min(width, height))
+    size = (round(width * larger), round(height * larger))
+    found = faces.detect(cv2.resize(np.ascontiguousarray(rgb), size, interpolation=cv2.INTER_LINEAR))
+    if not found:
+        return None
+    own = np.array([size[0] / width, size[1] / height], np.float32)
+    return (_chosen(found, None if near is None else near * own).keypoints[:3] / own).astype(np.float32)
+
+
+def _chosen(found: list[Face], near: Points | None) -> Face:
+    return found[0] if near is None else min(found, key=lambda face: float(np.linalg.norm(face.keypoints[:3] - near)))
+
+
+def _opened(path: str | Path) -> "object":
+    from PIL import Image, ImageOps
+
+    if not Path(path).is_file():
+        raise Rejected("vanished", f"there is no portrait {path}")
+    try:
+        with Image.open(path, formats=FORMATS) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                raise Rejected("too_large", f"the portrait {path} has {picture.width}x{picture.height} pixels, more than {MOST_PIXELS}")
+            return ImageOps.exif_transpose(picture).convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise Rejected("not_media", f"the portrait {path} is no picture that can be read ({', '.join(FORMATS)})") from error
