@@ -54,6 +54,12 @@ class FaceBackend(Protocol):
     def detect(self, rgb: RGB) -> list[Face]:
         """All faces of a frame, the surest first."""
 
+    def again(self, rgb: RGB, face: Face) -> Face | None:
+        """A face of the frame before, sought close to where it was; None when it is not there."""
+
+    def mouth(self, rgb: RGB, face: Face) -> NDArray[np.float32] | None:
+        """The mouth's landmarks (20, 2) in pixels, 52 to 71 of 106; None when the back end has no such network."""
+
     def pose(self, rgb: RGB, face: Face) -> Pose:
         """Head pose of one face."""
 

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from udfs import weights
 from udfs.faces import dlib_identity
 from udfs.faces.backend import Attributes, Face, Pose
+from udfs.faces.close_up import close_up
 from udfs.faces.pose import pose_from_keypoints
 from udfs.scorer import RGB, Device
 
@@ -57,23 +58,22 @@ class CenterFaceDlib:
         """None: neither network estimates them."""
         return None
 
+    def again(self, rgb: RGB, face: Face) -> Face | None:
+        """The face found in a square cut around where it was; costs a quarter of `detect`."""
+        square, corner = close_up(rgb, face.box, _SECOND_LOOK_HEIGHTS)
+        boxes, scores, keypoints = self._detector.detect(square, _SECOND_LOOK_PX, self._threshold)
+        if len(scores) == 0:
+            return None
+        away = np.linalg.norm(keypoints.mean(axis=1) - len(square) / 2, axis=1)
+        nearest = int(away.argmin())
+        box = (boxes[nearest].reshape(2, 2) + corner).reshape(4).astype(np.float32)
+        return Face(box, float(scores[nearest]), (keypoints[nearest] + corner).astype(np.float32))
+
+    def mouth(self, rgb: RGB, face: Face) -> NDArray[np.float32] | None:
+        """None: neither network knows the outline of lips."""
+        return None
+
     def _second_look(self, rgb: RGB, face: Face) -> Face:
         """The same face with the keypoints found in a square cut around it, where it is found there again."""
-        left, top, right, bottom = face.box
-        side = max(1, round(float(bottom - top) * _SECOND_LOOK_HEIGHTS))
-        corner = np.array([round(float(left + right - side) / 2), round(float(top + bottom - side) / 2)])
-        _, _, keypoints = self._detector.detect(_square(rgb, corner, side), _SECOND_LOOK_PX, self._threshold)
-        if len(keypoints) == 0:
-            return face
-        away = np.linalg.norm(keypoints.mean(axis=1) - side / 2, axis=1)
-        return Face(face.box, face.score, (keypoints[int(away.argmin())] + corner).astype(np.float32))
-
-
-def _square(rgb: RGB, corner: NDArray[np.int64], side: int) -> RGB:
-    """The square of `side` px whose upper left `corner` (x, y) is given; black where it reaches over the frame."""
-    height, width = rgb.shape[:2]
-    left, top = np.maximum(corner, 0)
-    right, bottom = np.minimum(corner + side, (width, height))
-    square = np.zeros((side, side, 3), np.uint8)
-    square[top - corner[1] : bottom - corner[1], left - corner[0] : right - corner[0]] = rgb[top:bottom, left:right]
-    return square
+        seen = self.again(rgb, face)
+        return face if seen is None else Face(face.box, face.score, seen.keypoints)

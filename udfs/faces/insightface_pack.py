@@ -8,13 +8,16 @@ from numpy.typing import NDArray
 
 from udfs import weights
 from udfs.faces.backend import Attributes, Face, Pose
+from udfs.faces.close_up import close_up
 from udfs.faces.pack import roles
 from udfs.faces.pose import pose_from_keypoints
+from udfs.lips import LIP_LANDMARKS
 from udfs.nets.onnx_session import open_session
 from udfs.scorer import RGB, Device
 
 _ANY_CONTEXT = 0
 _TEMPLATE_PX = 112
+_CLOSE_UP_HEIGHTS = 3.0
 
 
 class InsightFacePack:
@@ -36,6 +39,7 @@ class InsightFacePack:
         self._detector = _model("scrfd", "SCRFD", files["detection"], device, static_shape_sessions=False)
         self._detector.prepare(_ANY_CONTEXT, input_size=(self._side_px, self._side_px), det_thresh=self._threshold)
         self._landmarks = _optional("landmark", "Landmark", files.get("landmark_3d_68"), device)
+        self._outline = _optional("landmark", "Landmark", files.get("landmark_2d_106"), device)
         self._attributes = _optional("attribute", "Attribute", files.get("genderage"), device)
         self._identity = _optional("arcface_onnx", "ArcFaceONNX", files.get("recognition"), device)
         self.pose_source = "landmark_3d_68" if self._landmarks else "pnp5"
@@ -44,6 +48,23 @@ class InsightFacePack:
         """All faces over the threshold, the surest first."""
         boxes, keypoints = self._detector.detect(_bgr(rgb))
         return [Face(box[:4], float(box[4]), points.astype(np.float32)) for box, points in zip(boxes, keypoints, strict=True)]
+
+    def again(self, rgb: RGB, face: Face) -> Face | None:
+        """The face found in a square cut around where it was, seen at half the side that `detect` sees."""
+        square, corner = close_up(rgb, face.box, _CLOSE_UP_HEIGHTS)
+        boxes, keypoints = self._detector.detect(_bgr(square), input_size=(self._side_px // 2, self._side_px // 2))
+        if len(boxes) == 0:
+            return None
+        away = np.linalg.norm(keypoints.mean(axis=1) - len(square) / 2, axis=1)
+        nearest = int(away.argmin())
+        box = (boxes[nearest, :4].reshape(2, 2) + corner).reshape(4).astype(np.float32)
+        return Face(box, float(boxes[nearest, 4]), (keypoints[nearest] + corner).astype(np.float32))
+
+    def mouth(self, rgb: RGB, face: Face) -> NDArray[np.float32] | None:
+        """By the pack's 106 landmarks, where it has them."""
+        if self._outline is None:
+            return None
+        return self._outline.get(_bgr(rgb), _described(face))[LIP_LANDMARKS].astype(np.float32)
 
     def pose(self, rgb: RGB, face: Face) -> Pose:
         """By the 68-point 3-D fit where the pack has it, else by PnP over the five keypoints."""

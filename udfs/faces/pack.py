@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-ROLES = ("detection", "landmark_3d_68", "genderage", "recognition")
+ROLES = ("detection", "landmark_3d_68", "landmark_2d_106", "genderage", "recognition")
 
 
 def roles(place: Path) -> dict[str, Path]:
@@ -21,7 +21,7 @@ def is_detector(file: Path) -> bool:
 
 
 def role_of(file: Path) -> str | None:
-    """The role of one ONNX file, or None when it has none here (2-D landmarks, other models, no ONNX at all)."""
+    """The role of one ONNX file, or None when it has none here (other models, no ONNX at all)."""
     import onnx
     from google.protobuf.message import DecodeError
 
@@ -36,7 +36,7 @@ def role_of(file: Path) -> str | None:
     height, width = _sides(graph.input[0])
     values = _last_dimension(graph.output[0])
     if (height, width) == (192, 192):
-        return "landmark_3d_68" if values == 3309 else None
+        return {3309: "landmark_3d_68", 212: "landmark_2d_106"}.get(values)
     if (height, width) == (96, 96):
         return "genderage" if values == 3 else None
     return "recognition" if height == width and height >= 112 and height % 16 == 0 else None

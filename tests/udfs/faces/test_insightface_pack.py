@@ -35,6 +35,8 @@ def test_whole_pack_gives_everything(tmp_path):
     assert attributes is not None and (attributes.age, attributes.gender) == (AGE, "male")
     chip = pack.chip(FRAME, face)
     assert chip is not None and chip.shape == (112, 112, 3)
+    mouth = pack.mouth(FRAME, face)
+    assert mouth is not None and mouth.shape == (20, 2) and np.ptp(mouth, axis=0).max() < 1e-3
     assert pack.embed([chip, chip]) == pytest.approx(np.stack([EMBEDDING] * 2))
 
 
@@ -43,7 +45,7 @@ def test_pack_with_only_a_detector_takes_its_pose_from_the_keypoints(tmp_path):
     (face,) = pack.detect(FRAME)
     assert abs(pack.pose(FRAME, face).yaw) < 1
     assert pack.pose_source == "pnp5"
-    assert pack.chip(FRAME, face) is None and pack.attributes(FRAME, face) is None
+    assert pack.chip(FRAME, face) is None and pack.attributes(FRAME, face) is None and pack.mouth(FRAME, face) is None
 
 
 def test_real_detector_finds_the_portrait(shared_models):
@@ -51,4 +53,7 @@ def test_real_detector_finds_the_portrait(shared_models):
     assert pack.name == "insightface:scrfd_2.5g_kps"
     (face,) = pack.detect(data.astronaut())
     assert face.keypoints[:2] == pytest.approx(np.array([[204, 101], [248, 103]]), abs=4)
+    again = pack.again(data.astronaut(), face)
+    assert again is not None and again.keypoints == pytest.approx(face.keypoints, abs=4) and again.box == pytest.approx(face.box, abs=12)
+    assert pack.again(data.coffee(), face) is None
     assert pack.detect(data.coffee()) == []

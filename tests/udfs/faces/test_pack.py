@@ -12,6 +12,7 @@ def test_roles_follow_shapes_not_names(tmp_path):
     assert {role: file.name for role, file in roles(pack).items()} == {
         "detection": "det_10g.onnx",
         "landmark_3d_68": "1k3d68.onnx",
+        "landmark_2d_106": "2d106det.onnx",
         "genderage": "genderage.onnx",
         "recognition": "a.onnx",
     }
@@ -26,7 +27,7 @@ def test_other_files_have_no_role(tmp_path):
     text = tmp_path / "notes.onnx"
     text.write_text("no network at all")
     pack = write_pack(tmp_path / "pack", np.eye(3))
-    assert role_of(text) is None and role_of(pack / "2d106det.onnx") is None and not is_detector(pack / "genderage.onnx")
+    assert role_of(text) is None and not is_detector(pack / "genderage.onnx")
 
 
 def test_real_detector_is_one(shared_models):
