@@ -1,13 +1,16 @@
 """Delta's jars: their Maven coordinate, where they are kept, and how set-up brings them.
 
 `python -m cluster.jars` fetches them through Spark's own Ivy and puts them into Spark's folder, so that every session and
-every `spark-submit` of this environment has them without the network.
+every `spark-submit` of this environment has them without the network. `--s3a` brings those for `s3a://` too.
 """
 
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+from cluster import s3a
 
 DELTA_VERSION = "4.4.0"
 DELTA_COORDINATE = f"io.delta:delta-spark_4.2_2.13:{DELTA_VERSION}"
@@ -21,6 +24,10 @@ NEEDED = (
     "unitycatalog-hadoop",
 )
 """The jars that Spark itself lacks; the rest of Delta's dependencies are in pyspark."""
+
+
+IVY = Path.home() / ".ivy2.5.2"
+"""Where Spark's Ivy keeps what it fetched."""
 
 
 def spark_jars_folder() -> Path:
@@ -38,7 +45,7 @@ def jars_installed() -> list[Path]:
 
 def jars_in_cache() -> list[Path]:
     """Delta's jars in Ivy's cache; empty unless all are there."""
-    return _all_needed(Path.home() / ".ivy2.5.2" / "jars", "*{name}-[0-9]*.jar")
+    return _all_needed(IVY / "jars", "*{name}-[0-9]*.jar")
 
 
 def _all_needed(folder: Path, pattern: str) -> list[Path]:
@@ -51,19 +58,43 @@ def install() -> list[Path]:
     if jars_installed():
         return jars_installed()
     if not jars_in_cache():
-        from pyspark.sql import SparkSession
-
-        SparkSession.builder.master("local[1]").config("spark.jars.packages", DELTA_COORDINATE).config("spark.ui.enabled", "false").getOrCreate().stop()
-    for jar in jars_in_cache():
-        target = spark_jars_folder() / jar.name
-        partial = target.with_suffix(".partial")
-        shutil.copyfile(jar, partial)
-        partial.replace(target)
+        _fetch((DELTA_COORDINATE,))
+    _keep(jars_in_cache())
     return jars_installed()
 
 
+def install_s3a() -> list[Path]:
+    """Put the jars for `s3a://` into Spark's folder, fetching them when Ivy's cache lacks them; those that Spark has stay as they are."""
+    folder, cache = spark_jars_folder(), IVY / "jars"
+    if not s3a.installed(folder):
+        if not s3a.installed(cache):
+            _fetch(s3a.coordinates(folder), s3a.EXCLUDED)
+        _keep(s3a.lacking(s3a.installed(cache), folder))
+    return s3a.installed(folder)
+
+
+def _fetch(coordinates: Sequence[str], excluded: Sequence[str] = ()) -> None:
+    """Bring jars and what they need into Ivy's cache, by a Spark session that asks for them."""
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").config("spark.jars.packages", ",".join(coordinates))
+    if excluded:
+        builder = builder.config("spark.jars.excludes", ",".join(excluded))
+    builder.getOrCreate().stop()
+
+
+def _keep(jars: Sequence[Path]) -> None:
+    for jar in jars:
+        partial = spark_jars_folder() / f"{jar.name}.partial"
+        shutil.copyfile(jar, partial)
+        partial.replace(spark_jars_folder() / jar.name)
+
+
 if __name__ == "__main__":
-    jars = install()
-    if not jars:
+    if not install():
         sys.exit(f"Delta's jars ({DELTA_COORDINATE}) could not be had")
-    print(f"Delta {DELTA_VERSION}: {len(jars)} jars in {spark_jars_folder()}")
+    print(f"Delta {DELTA_VERSION}: {len(jars_installed())} jars in {spark_jars_folder()}")
+    if "--s3a" in sys.argv[1:]:
+        if not install_s3a():
+            sys.exit("the jars for s3a:// could not be had: " + ", ".join(s3a.coordinates(spark_jars_folder())))
+        print(f"s3a: {len(s3a.installed(spark_jars_folder()))} jars")

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cluster import s3a
 from cluster.executors import await_executor
-from cluster.jars import DELTA_COORDINATE, jars_in_cache, jars_installed
+from cluster.jars import DELTA_COORDINATE, IVY, jars_in_cache, jars_installed, spark_jars_folder
 from cluster.package import runs_from_zip, write_package
 from schemas.errors import MissingError
 
@@ -54,8 +55,9 @@ A node whose Python is broken loses its tasks to the others. A clip that kills i
 attempt, also where there is one executor only; a few such clips an hour exclude nobody."""
 
 
-def spark_session(master: str | None = None, conf: Mapping[str, str] | None = None, app: str = "talkvid") -> "SparkSession":
-    """The session of this process, made when there is none. Nothing that spark-submit was given is overridden.
+def spark_session(master: str | None = None, conf: Mapping[str, str] | None = None, app: str = "talkvid", s3: bool = False) -> "SparkSession":
+    """The session of this process, made when there is none. Nothing that spark-submit was given is overridden. `s3`: Spark itself
+    shall read `s3a://` addresses.
 
     On a cluster the project's code is shipped to the executors, and the first of them is waited for. Raises `MissingError` when
     Java, Delta's jars or the network to fetch them are not there, or no executor comes.
@@ -73,7 +75,7 @@ def spark_session(master: str | None = None, conf: Mapping[str, str] | None = No
     chosen = given.get("spark.master", None) if submitted else None
     target = master or chosen or DEFAULT_MASTER
     local = target.startswith("local")
-    defaults = _ALWAYS | (_LOCAL | _quiet_log() if local else _REMOTE) | _delta_jars(submitted, target)
+    defaults = _ALWAYS | (_LOCAL | _quiet_log() if local else _REMOTE) | _jars(submitted, target, s3) | (s3a.settings() if s3 else {})
     os.environ.setdefault("PYSPARK_PYTHON", wanted.get("spark.pyspark.python") or sys.executable)
     builder = SparkSession.builder.appName(given.get("spark.app.name", app) if submitted else app).master(target)
     for key, value in defaults.items():
@@ -121,14 +123,20 @@ def _require_java() -> None:
         raise MissingError(f"Java at {java} does not start; install Java 17 or 21, or set JAVA_HOME") from None
 
 
-def _delta_jars(submitted: bool, target: str) -> dict[str, str]:
-    """How the session gets Delta's jars: they lie in Spark's own folder, in the cache, or are fetched."""
-    if jars_installed() and target.startswith("local"):
+def _jars(submitted: bool, target: str, s3: bool) -> dict[str, str]:
+    """How the session gets Delta's jars, and those for s3a://: they lie in Spark's own folder, in the cache, or are fetched."""
+    folder = spark_jars_folder()
+    sets = [(jars_installed(), jars_in_cache(), (DELTA_COORDINATE,))]
+    if s3:
+        sets.append((s3a.installed(folder), s3a.lacking(s3a.installed(IVY / "jars"), folder), s3a.coordinates(folder)))
+    if target.startswith("local") and all(installed for installed, _, _ in sets):
         return {}
-    cached = jars_installed() or jars_in_cache()
-    if cached:
-        return {"spark.jars": ",".join(str(jar) for jar in cached)}
-    return {} if submitted else {"spark.jars.packages": DELTA_COORDINATE}
+    jars = [str(jar) for installed, cached, _ in sets for jar in installed or cached]
+    missing = [name for installed, cached, names in sets if not installed and not cached for name in names]
+    found = {"spark.jars": ",".join(jars)} if jars else {}
+    if missing and not submitted:
+        found |= {"spark.jars.packages": ",".join(missing), "spark.jars.excludes": ",".join(s3a.EXCLUDED)}
+    return found
 
 
 def _explained(error: Exception) -> Exception:
@@ -138,6 +146,8 @@ def _explained(error: Exception) -> Exception:
         return MissingError(
             f"Spark did not start: Java is no 17 or 21, or Delta's jars ({DELTA_COORDINATE}) are neither here nor to be fetched; run: make setup"
         )
+    if "hadoop-aws" in text or "S3AFileSystem" in text:
+        return MissingError("the jars for s3a:// are neither here nor to be fetched; run once with network: python -m cluster.jars --s3a")
     if "DeltaSparkSessionExtension" in text or "DeltaCatalog" in text or "io.delta" in text:
         return MissingError(f"Delta's jars are not on Spark's class path; run: make setup, or give spark-submit --packages {DELTA_COORDINATE}")
     return error

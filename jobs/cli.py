@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 import traceback
+from argparse import Namespace
 from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,7 @@ def run_verb(job: Job, words: list[str]) -> int:
     try:
         config = job.configure(args)
         lake = Lake.at(args.lake)
-        with lease(lake.place, job.verb) if job.takes_lease(config) else nullcontext(), Sessions(args.master, assignments(args.conf, "--conf")) as sessions:
+        with lease(lake.place, job.verb) if job.takes_lease(config) else nullcontext(), _sessions(job, lake, args) as sessions:
             if job.takes_lease(config) and (job.creates_lake or lake.place.exists()):
                 lake.ledger.create()
             summary = execute(job, lake, config, sessions)
@@ -87,10 +88,10 @@ def run_verb(job: Job, words: list[str]) -> int:
 
 
 class Sessions:
-    """Starts the Spark session when it is first asked for, and stops it at the end."""
+    """Starts the Spark session when it is first asked for, and stops it at the end. `s3`: one that reads `s3a://` by itself."""
 
-    def __init__(self, master: str | None, conf: Mapping[str, str]) -> None:
-        self._master, self._conf = master, conf
+    def __init__(self, master: str | None, conf: Mapping[str, str], s3: bool = False) -> None:
+        self._master, self._conf, self._s3 = master, conf, s3
         self._session: SparkSession | None = None
 
     def __enter__(self) -> "Sessions":
@@ -106,9 +107,13 @@ class Sessions:
         if self._session is None:
             from cluster.session import spark_session
 
-            self._session = spark_session(self._master, self._conf)
+            self._session = spark_session(self._master, self._conf, s3=self._s3)
             _watch_signals()
         return self._session
+
+
+def _sessions(job: Job, lake: Lake, args: Namespace) -> Sessions:
+    return Sessions(args.master, assignments(args.conf, "--conf"), s3=job.spark_reads_lake and not lake.place.is_local)
 
 
 def execute(job: Job, lake: Lake, config: Any, sessions: Sessions) -> Summary:

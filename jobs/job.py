@@ -24,7 +24,8 @@ class Job:
     `configure` turns parsed arguments into a frozen configuration (raises `UsageError`). `check` raises `MissingError` for
     what can be known to be missing before Spark starts. `idle` answers with a summary when the lake already holds the
     result, so that Spark is not started (law 7). `needs_spark` and `takes_lease` may depend on the configuration;
-    `run` gets None for `spark` where it needs none. `creates_lake`: the verb may be the first one.
+    `run` gets None for `spark` where it needs none. `creates_lake`: the verb may be the first one. `spark_reads_lake`: Spark itself
+    opens the lake's tables, so that a lake in a store needs the jars and settings for that.
     """
 
     verb: str
@@ -38,3 +39,4 @@ class Job:
     takes_lease: Callable[[Any], bool] = lambda config: True
     creates_lake: bool = False
     prints_summary: bool = True
+    spark_reads_lake: bool = False

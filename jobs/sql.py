@@ -100,6 +100,7 @@ JOB = Job(
     needs_spark=lambda config: config.engine == "spark",
     takes_lease=lambda config: False,
     prints_summary=False,
+    spark_reads_lake=True,
 )
 
 if __name__ == "__main__":
