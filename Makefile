@@ -23,7 +23,7 @@ $(READY): requirements.lock.txt setup.py system-packages.sh
 	@$(VENV)/bin/pip install -q --disable-pip-version-check --no-deps -r requirements.lock.txt
 	@$(VENV)/bin/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@echo "Delta's jars …"
-	@$(VENV)/bin/python -m cluster.jars 2>/dev/null || $(VENV)/bin/python -m cluster.jars
+	@$(VENV)/bin/python -m cluster.jars --s3a 2>/dev/null || $(VENV)/bin/python -m cluster.jars
 	@touch $(READY)
 
 demo: setup

@@ -53,34 +53,29 @@ def _all_needed(folder: Path, pattern: str) -> list[Path]:
     return [jars[-1] for jars in found] if all(found) else []
 
 
-def install() -> list[Path]:
-    """Put Delta's jars into Spark's folder, fetching them through a Spark session when the cache lacks them."""
-    if jars_installed():
-        return jars_installed()
-    if not jars_in_cache():
-        _fetch((DELTA_COORDINATE,))
-    _keep(jars_in_cache())
-    return jars_installed()
+def install(with_s3a: bool = False) -> bool:
+    """Put Delta's jars, and those for `s3a://`, into Spark's folder, fetching what Ivy's cache lacks; jars that Spark has stay as they are.
 
-
-def install_s3a() -> list[Path]:
-    """Put the jars for `s3a://` into Spark's folder, fetching them when Ivy's cache lacks them; those that Spark has stay as they are."""
+    Returns whether all are there.
+    """
     folder, cache = spark_jars_folder(), IVY / "jars"
-    if not s3a.installed(folder):
-        if not s3a.installed(cache):
-            _fetch(s3a.coordinates(folder), s3a.EXCLUDED)
+    missing = [] if jars_installed() or jars_in_cache() else [DELTA_COORDINATE]
+    missing += s3a.coordinates(folder) if with_s3a and not s3a.installed(folder) and not s3a.installed(cache) else ()
+    if missing:
+        _fetch(missing)
+    if not jars_installed():
+        _keep(jars_in_cache())
+    if with_s3a and not s3a.installed(folder):
         _keep(s3a.lacking(s3a.installed(cache), folder))
-    return s3a.installed(folder)
+    return bool(jars_installed()) and bool(s3a.installed(folder) or not with_s3a)
 
 
-def _fetch(coordinates: Sequence[str], excluded: Sequence[str] = ()) -> None:
-    """Bring jars and what they need into Ivy's cache, by a Spark session that asks for them."""
+def _fetch(coordinates: Sequence[str]) -> None:
+    """Bring jars and what they need into Ivy's cache, by a Spark session that asks for them (a process can do that once)."""
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").config("spark.jars.packages", ",".join(coordinates))
-    if excluded:
-        builder = builder.config("spark.jars.excludes", ",".join(excluded))
-    builder.getOrCreate().stop()
+    builder.config("spark.jars.excludes", ",".join(s3a.EXCLUDED)).getOrCreate().stop()
 
 
 def _keep(jars: Sequence[Path]) -> None:
@@ -91,10 +86,7 @@ def _keep(jars: Sequence[Path]) -> None:
 
 
 if __name__ == "__main__":
-    if not install():
-        sys.exit(f"Delta's jars ({DELTA_COORDINATE}) could not be had")
-    print(f"Delta {DELTA_VERSION}: {len(jars_installed())} jars in {spark_jars_folder()}")
-    if "--s3a" in sys.argv[1:]:
-        if not install_s3a():
-            sys.exit("the jars for s3a:// could not be had: " + ", ".join(s3a.coordinates(spark_jars_folder())))
-        print(f"s3a: {len(s3a.installed(spark_jars_folder()))} jars")
+    wants_s3a = "--s3a" in sys.argv[1:]
+    if not install(wants_s3a):
+        sys.exit(f"Delta's jars ({DELTA_COORDINATE})" + " or those for s3a://" * wants_s3a + " could not be had")
+    print(f"Delta {DELTA_VERSION}: {len(jars_installed())} jars in {spark_jars_folder()}; s3a: {len(s3a.installed(spark_jars_folder()))} jars")
