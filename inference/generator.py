@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from inference.about import about
 from inference.driving_video import driving_keypoints
 from inference.median import smoothed
 from inference.networks import DTYPES, Checkpoint, Networks
@@ -112,9 +113,11 @@ class TalkVidInference:
         if chosen.retarget_strategy != "fix_face" and kps_path is None and driving_video is None:
             raise UsageError(f"retarget_strategy {chosen.retarget_strategy} needs kps_path or driving_video")
         with one_torch_thread() if self.networks.device.type == "cpu" else nullcontext(), torch.no_grad():
-            sound = whole_sound(audio_file)
+            with about("the sound", audio_file):
+                sound = whole_sound(audio_file)
             frames = max(1, round(len(sound) / SAMPLE_RATE_HZ * chosen.fps))
-            portrait = read_portrait(reference_image, width, height, self.networks.faces)
+            with about("the portrait", reference_image):
+                portrait = read_portrait(reference_image, width, height, self.networks.faces)
             driving = self._driving(kps_path, driving_video, chosen, frames, width, height)
             points = retargeted(chosen.retarget_strategy, portrait.keypoints, driving, frames, as_released=chosen.retarget_as_released)
             with self.networks.at_work(self.networks.model.audio_projection):
@@ -149,7 +152,8 @@ class TalkVidInference:
 
             points = read_keypoints(kps_path)
             return points if options.kps_size is None else points * ((width / options.kps_size, height / options.kps_size))
-        return driving_keypoints(video, width, height, self.networks.faces, frames, options.fps)
+        with about("the driving video", video):
+            return driving_keypoints(video, width, height, self.networks.faces, frames, options.fps)
 
     def _latents(self, portrait: Portrait, points: Points, spoken: Tensor, options: Options, progress: "_Progress") -> Tensor:
         """Clean latents (1, 4, frames, h, w) of the whole video, float32 on the CPU."""

@@ -1,0 +1,156 @@
+"""Reading what a batch is to generate: a CSV, a Parquet file or a Delta table whose columns are called like flags of `generate`."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from inference.options import Options
+from schemas import s3, storage
+from schemas.errors import MissingError, UsageError
+from schemas.lake import Lake
+
+INPUTS = ("reference_image_path", "audio_path", "kps_path", "driving_video_path")
+CARRIED = ("clip_id", "ground_truth_uri", "language", "age_group", "gender", "ethnicity")
+"""Columns that are copied into `generations`."""
+OWN = ("generation_id", "output_path")
+_TRUE, _FALSE = ("1", "true", "yes"), ("0", "false", "no")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A row of the table: inputs as addresses, options that it sets, and what is carried along. `where` names the row for people."""
+
+    where: str
+    inputs: Mapping[str, str | None]
+    options: Mapping[str, Any]
+    generation_id: str | None = None
+    output_path: str | None = None
+    carried: Mapping[str, str | None] = field(default_factory=dict)
+
+
+def source_of(table: str, lake: Lake) -> str:
+    """The one address of a table, however it was spelled. Raises `MissingError` where there is none."""
+    if storage.is_remote(table):
+        return storage.address(table)
+    if Path(table).expanduser().exists():
+        return storage.address(table)
+    if table.isidentifier() and lake.place.version(table) >= 0:
+        return lake.place.table(table)
+    raise MissingError(f"--table {table}: there is neither such a file nor a table of that name in the lake")
+
+
+def read_wishes(source: str) -> list[Wish]:
+    """The rows of a table. Raises `MissingError` for a missing column and `UsageError` for an unknown one or a value that means nothing."""
+    base = None
+    if source.lower().endswith((".csv", ".tsv")):
+        base = str(Path(source).parent) if not storage.is_remote(source) else None
+        rows = _text_rows(source)
+    elif source.lower().endswith(".parquet"):
+        import pyarrow.parquet as pq
+
+        with storage.open_file(source) as file:
+            rows = enumerate(pq.read_table(file).to_pylist(), start=1)
+    else:
+        rows = _delta_rows(source)
+    wishes = [_wish(f"{source} row {number}", row, base) for number, row in rows]
+    _refuse_twins(wishes)
+    return wishes
+
+
+def _text_rows(source: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    data = storage.read_bytes(source)
+    if data is None:
+        raise MissingError(f"--table {source}: there is no such file")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"--table {source}: the file is not UTF-8") from None
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if source.lower().endswith(".tsv") else ",", strict=True)
+    _check_columns(source, [name or "" for name in reader.fieldnames or ()])
+    try:
+        yield from ((reader.line_num, row) for row in reader)
+    except csv.Error as error:
+        raise UsageError(f"--table {source}: line {reader.line_num} is no CSV: {error}") from error
+
+
+def _delta_rows(source: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    from deltalake import DeltaTable
+    from deltalake.exceptions import TableNotFoundError
+
+    try:
+        table = DeltaTable(s3.spelled(source, "s3"), storage_options=s3.rust_options() if s3.is_s3(source) else None)
+    except TableNotFoundError:
+        raise UsageError(f"--table {source} is neither a .csv, .tsv or .parquet file nor a Delta table") from None
+    rows = table.to_pyarrow_table()
+    _check_columns(source, rows.column_names)
+    yield from enumerate(rows.to_pylist(), start=1)
+
+
+def _check_columns(source: str, names: list[str]) -> None:
+    known = (*INPUTS, *OWN, *CARRIED, *Options.types())
+    spelled = [_name(name) for name in names]
+    for wanted in ("reference_image_path", "audio_path"):
+        if wanted not in spelled:
+            raise MissingError(f"--table {source} has no column {wanted}")
+    unknown = [name for name in spelled if name not in known]
+    if unknown:
+        raise UsageError(f"--table {source}: there is no flag called {unknown[0]!r}; columns are {', '.join(known)}")
+
+
+def _wish(where: str, row: Mapping[str, Any], base: str | None) -> Wish:
+    values = {_name(name): value for name, value in row.items() if name is not None and value is not None and str(value).strip() != ""}
+    for wanted in ("reference_image_path", "audio_path"):
+        if wanted not in values:
+            raise UsageError(f"{where}: {wanted} is empty")
+    options = {name: _typed(where, name, kind, values[name]) for name, kind in Options.types().items() if name in values}
+    return Wish(
+        where=where,
+        inputs={name: _address(str(values[name]).strip(), base) if name in values else None for name in INPUTS},
+        options=options,
+        generation_id=str(values["generation_id"]).strip() if "generation_id" in values else None,
+        output_path=str(values["output_path"]).strip() if "output_path" in values else None,
+        carried={name: str(values[name]) if name in values else None for name in CARRIED},
+    )
+
+
+def _name(heading: str) -> str:
+    return heading.strip().lstrip("-").replace("-", "_")
+
+
+def _address(text: str, base: str | None) -> str:
+    """Relative paths mean files beside the table, else below the working directory."""
+    if storage.is_remote(text) or text.startswith("file://") or Path(text).expanduser().is_absolute():
+        return storage.address(text) if not storage.is_remote(text) else text
+    beside = Path(base or ".", text)
+    return storage.address(beside if beside.exists() or not Path(text).exists() else text)
+
+
+def _typed(where: str, name: str, kind: type, value: Any) -> Any:
+    text = str(value).strip()
+    if kind is bool:
+        if text.lower() in (*_TRUE, *_FALSE):
+            return text.lower() in _TRUE
+        raise UsageError(f"{where}: {name} is true or false, not {text!r}")
+    try:
+        return int(text) if kind is int and text.lstrip("-").isdigit() else _whole(float(text)) if kind is int else kind(text)
+    except ValueError:
+        raise UsageError(f"{where}: {name} is {'a whole number' if kind is int else 'a number'}, not {text!r}") from None
+
+
+def _whole(value: float) -> int:
+    if value != int(value):
+        raise ValueError(value)
+    return int(value)
+
+
+def _refuse_twins(wishes: list[Wish]) -> None:
+    """Raise `UsageError` where two rows have one generation_id or output_path."""
+    seen: dict[tuple[str, str], str] = {}
+    for wish in wishes:
+        for name in OWN:
+            value = getattr(wish, name)
+            if value is not None and seen.setdefault((name, value), wish.where) != wish.where:
+                raise UsageError(f"{wish.where}: {name} {value!r} is also that of {seen[name, value]}")
