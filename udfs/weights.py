@@ -1,7 +1,7 @@
 """Weights of networks: where they lie, what their bytes are, and how they get there (DESIGN.md, "Weights").
 
 The only module that finds weights. Those of packages are read by path, without importing the package; all others lie in
-`$TALKVID_WEIGHTS` (default `~/.cache/talkvid/weights`), each with its pin `NAME.json` beside it. A file is handed out only
+`$TALKVID_WEIGHTS` (a folder, default `~/.cache/talkvid/weights`, or a prefix in a store), each with its pin `NAME.json` beside it. A file is handed out only
 when its hash is the manifest's, or the pinned one.
 """
 
@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from schemas.errors import MissingError, UsageError, VerificationError
-from udfs import checkpoint
+from udfs import checkpoint, weights_store
 from udfs.faces.pack import is_detector
 from udfs.weights_manifest import MANIFEST, Weight
 
@@ -39,12 +39,18 @@ def entry(name: str) -> Weight:
 
 
 def folder() -> Path:
-    """Where weights that come with no package lie; may not exist yet."""
+    """Where weights that come with no package lie, or this node's copies of them; may not exist yet."""
+    store = weights_store.prefix()
+    if store is not None:
+        return weights_store.folder(store)
     return Path(os.environ.get("TALKVID_WEIGHTS") or Path.home() / ".cache" / "talkvid" / "weights").expanduser()
 
 
 def available(name: str) -> bool:
     """True when the file, or a folder with an ONNX file in it, is there; its hash is not looked at."""
+    store = weights_store.prefix()
+    if store is not None and entry(name).kind != "package":
+        return weights_store.has(store, entry(name).file)
     place = _place(entry(name))
     return place is not None and bool(_files(place))
 
@@ -58,7 +64,9 @@ def path(name: str) -> Path:
     weight = entry(name)
     if not available(name):
         raise MissingError(missing_sentence(weight))
-    place = _place(weight)
+    store = weights_store.prefix()
+    staged = store is not None and weight.kind != "package"
+    place = weights_store.staged(store, weight.name, weight.file) if staged else _place(weight)
     assert place is not None
     _check(weight, place)
     return place
@@ -255,3 +263,6 @@ def _install(weight: Weight, copy: Path) -> None:
     note = copy.with_name("pin.json")
     note.write_text(json.dumps(pin, indent=1) + "\n")
     os.replace(note, folder() / f"{weight.name}.json")
+    store = weights_store.prefix()
+    if store is not None:
+        weights_store.put(store, weight.name, weight.file)
