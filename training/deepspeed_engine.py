@@ -56,7 +56,7 @@ class DeepSpeedEngine(Engine):
     def _move(self) -> Moved:
         self._engine.step()
         norm = self._engine.get_global_grad_norm()
-        return Moved(float(norm) if norm is not None else float("nan"), bool(getattr(self._zero, "overflow", False)))
+        return Moved(float("nan") if norm is None else norm, bool(getattr(self._zero, "overflow", False)))
 
     def loss_scale(self) -> dict[str, float]:
         scaler = getattr(self._zero, "loss_scaler", None)

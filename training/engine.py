@@ -19,7 +19,7 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 class Moved(NamedTuple):
     """What a step did: the norm of the gradient before it was clipped, and whether the step was left out because a half-precision gradient overflowed."""
 
-    gradient_norm: float
+    gradient_norm: Tensor | float
     skipped: bool
 
 
@@ -61,6 +61,15 @@ class Engine(ABC):
         if self.average is not None and not moved.skipped:
             torch._foreach_lerp_(self.average, [master.detach() for master in self.masters], 1.0 - self._ema)
         return moved
+
+    def begin(self, weights: Mapping[str, Tensor]) -> None:
+        """Start from these weights, by name, which may be more exact than the network's own."""
+        with torch.no_grad():
+            for segment in self.segments:
+                given = weights[segment.name].detach().reshape(-1)[segment.first : segment.first + segment.length]
+                self.masters[segment.tensor].view(-1)[segment.at : segment.at + segment.length].copy_(given)
+            if self.average is not None:
+                torch._foreach_copy_(self.average, self.masters)
 
     def shard(self) -> dict[str, Any]:
         """All that this rank has to keep, as `training.shards` describes it."""
@@ -170,7 +179,7 @@ class PlainEngine(Engine):
             if self._half:
                 torch._foreach_copy_([parameter.detach() for parameter in self.parameters.values()], [master.detach() for master in self.masters])
         self.optimizer.zero_grad(set_to_none=True)
-        return Moved(float(norm), skipped)
+        return Moved(norm.detach(), skipped)
 
     def loss_scale(self) -> dict[str, float]:
         return {} if self._scale is None else {"now": self._scale.now, "good_steps": self._scale.good_steps, "patience": self._scale.patience}

@@ -1,0 +1,96 @@
+"""Batches of a training run from the `samples` that its `snapshot.json` pins, and those that are held out."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from training.batch import Batch
+from training.processes import Processes
+from training.snapshot import FileGoneError, Snapshot
+from training.stages import Settings
+
+if TYPE_CHECKING:
+    from training.data import StreamSettings
+
+RETRIES = 5
+"""Times in a row that the clips may have to be looked up again before one batch comes."""
+
+
+@dataclass(frozen=True)
+class SnapshotSource:
+    """As `training.train.Source`."""
+
+    snapshot: Snapshot
+
+    @classmethod
+    def of(cls, file: Path) -> "SnapshotSource":
+        """The source that a file pins. Raises as `Snapshot.read`."""
+        return cls(Snapshot.read(file))
+
+    @property
+    def version(self) -> int:
+        """Of the table `samples`."""
+        return self.snapshot.version
+
+    @property
+    def random(self) -> bool:
+        """True when features were made with random weights."""
+        return self.snapshot.random
+
+    def batches(self, settings: Settings, processes: Processes, start_step: int) -> Iterator[Batch]:
+        """This rank's batches. When files are gone, because clips were removed, the clips are looked up again and the batches go on at the same step."""
+        from training.data import SampleStream
+        from training.held_out import split
+
+        snapshot, step, tries = split(self.snapshot, settings.validation_samples)[0], start_step, 0
+        while True:
+            stream = SampleStream(snapshot, _stream_settings(settings), processes.rank, processes.world, start_step=step)
+            try:
+                for batch in stream:
+                    yield batch
+                    step, tries = batch.step + 1, 0
+            except FileGoneError as error:
+                tries += 1
+                if tries > RETRIES:
+                    raise
+                snapshot = snapshot.resolved()
+                print(f"training: {error}; {len(snapshot.gone)} of {len(snapshot)} clips were removed since the run began", file=sys.stderr, flush=True)
+            finally:
+                _close(stream)
+
+    def held_out(self, settings: Settings) -> list[Batch]:
+        """The first samples of the clips held out, as they are."""
+        from training.data import SampleStream
+        from training.held_out import split
+
+        held = split(self.snapshot, settings.validation_samples)[1]
+        if held is None:
+            return []
+        stream = SampleStream(held, _stream_settings(settings, alone=True), 0, 1, start_step=0)
+        try:
+            return [batch for batch, _ in zip(stream, range(settings.validation_samples))]
+        finally:
+            _close(stream)
+
+
+def _stream_settings(settings: Settings, *, alone: bool = False) -> "StreamSettings":
+    """What the stream needs to know; `alone`: for one sample at a time, unflipped, in this process."""
+    from training.data import StreamSettings
+
+    return StreamSettings(
+        frames=settings.frames,
+        batch_per_rank=1 if alone else settings.batch_per_rank,
+        flip=0.0 if alone else settings.flip,
+        workers=0 if alone else settings.workers,
+        seed=settings.seed,
+        reference_margin=settings.reference_margin,
+    )
+
+
+def _close(stream: object) -> None:
+    """End the stream's workers, if it has any."""
+    close = getattr(stream, "close", None)
+    if close is not None:
+        close()

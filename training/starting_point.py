@@ -1,0 +1,126 @@
+"""The weights that a stage starts from (vexpress.md §11.2)."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from schemas.errors import MissingError, UsageError
+from training import exported
+from training.model import official
+from training.model.initial_weights import fill_known, silence_new_parts, with_reference_attention
+from training.model.vexpress import VExpress
+from training.stages import Settings
+
+RELATIVES = ("sd-image-variations-unet", "moore-reference-unet", "moore-denoising-unet", "moore-pose-guider")
+"""Entries of the weights manifest that `start: initial` takes, in the order in which they are applied."""
+MOTION = "animatediff-motion"
+UNSAID = 3
+"""The stage that weights without a note are taken to have been through: official checkpoints are finished models."""
+
+
+class Start(NamedTuple):
+    """A new model, and whether its weights began at random."""
+
+    model: VExpress
+    random: bool
+
+
+def missing(settings: Settings, output: Path) -> str | None:
+    """The sentence that says what a fresh start of this stage lacks; None when all is there. Reads no weights."""
+    from udfs import weights
+
+    wanted = []
+    if settings.start == "initial":
+        wanted = list(RELATIVES)
+    elif settings.start != "random":
+        place = _place(settings.start, output)
+        try:
+            found = exported.find(place)
+        except MissingError:
+            if place != output / settings.start:
+                return f"start={settings.start}: there is no trained model in {place}"
+            earlier = re.fullmatch(r"stage_(\d)", settings.start)
+            how = f"run talkvid train --stage {earlier[1]} with the same --output first, or " if earlier else ""
+            return f"stage {settings.stage} starts from {place / exported.MODEL_FOLDER}, which is not there; {how}name a folder with --set start=DIR"
+        if _takes_published_motion(settings, found.stage):
+            wanted = [MOTION]
+    lacking = [name for name in wanted if not weights.available(name)]
+    if not lacking:
+        return None
+    others = f" (so are {', '.join(lacking[1:])})" if len(lacking) > 1 else ""
+    return f"{weights.missing_sentence(weights.entry(lacking[0]))}{others}; or try the line with --smoke, or begin with --set start=random"
+
+
+def started(settings: Settings, output: Path) -> Start:
+    """A model in float32 on the CPU, filled as `settings.start` says; the same on every rank.
+
+    Raises `MissingError` as `missing` tells, `UsageError` where weights are those of another size of model.
+    """
+    lack = missing(settings, output)
+    if lack is not None:
+        raise MissingError(lack)
+    model = _at_random(settings)
+    if settings.start in ("initial", "random"):
+        if settings.start == "initial":
+            _fill_from_relatives(model)
+        if settings.silenced:
+            silence_new_parts(model.denoising_unet)
+        return Start(model, settings.start == "random")
+    found = exported.find(_place(settings.start, output))
+    if found.config != settings.model_config:
+        raise UsageError(f"{found.folder} holds a model of another size than model={settings.model}; is --smoke given in one stage and not in the other?")
+    official.load(model, found.folder)
+    if _takes_published_motion(settings, found.stage):
+        fill_known(model.denoising_unet, _motion(_published(MOTION)))
+    if settings.silenced and (settings.stage == 1 or _before(settings, found.stage)):
+        silence_new_parts(model.denoising_unet)
+    return Start(model, found.random)
+
+
+def _place(start: str, output: Path) -> Path:
+    """A stage under the same output by its name, else a folder."""
+    return output / start if Path(start).name == start and not Path(start).exists() else Path(start).expanduser()
+
+
+def _before(settings: Settings, stage: int | None) -> bool:
+    return (UNSAID if stage is None else stage) < settings.stage
+
+
+def _takes_published_motion(settings: Settings, stage: int | None) -> bool:
+    return settings.stage == 2 and settings.model == "full" and _before(settings, stage)
+
+
+def _at_random(settings: Settings) -> VExpress:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        return VExpress(settings.model_config)
+
+
+def _fill_from_relatives(model: VExpress) -> None:
+    base, reference, denoising, guider = (_published(name) for name in RELATIVES)
+    for unet in (model.reference_net, model.denoising_unet):
+        fill_known(unet, base)
+    fill_known(model.reference_net, reference)
+    fill_known(model.denoising_unet, with_reference_attention(denoising))
+    wrong = official.differences(guider, model.v_kps_guider.state_dict())
+    if wrong:
+        raise UsageError(f"{RELATIVES[3]} does not fit the V-Kps guider: {wrong[0]}")
+    model.v_kps_guider.load_state_dict(guider)
+
+
+def _motion(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix("module."): tensor for key, tensor in state.items() if ".motion_modules." in key}
+
+
+def _published(name: str) -> dict[str, Tensor]:
+    from udfs import weights
+
+    file = weights.path(name)
+    if file.suffix == ".safetensors":
+        return official.read(file)
+    state = torch.load(file, map_location="cpu", weights_only=True)
+    return dict(state.get("state_dict", state))

@@ -1,0 +1,33 @@
+"""A polite end: SIGTERM and SIGINT are noted, and the loop stops after its step."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from schemas.errors import Interrupted
+
+
+class StopRequest:
+    """`signal` is the number of the signal that arrived, 0 before."""
+
+    def __init__(self) -> None:
+        self.signal = 0
+
+    def note(self, number: int, frame: FrameType | None = None) -> None:
+        """Handler of signals. A second one ends at once, with what was saved before: raises `Interrupted`."""
+        if self.signal:
+            raise Interrupted(number)
+        self.signal = number
+
+
+@contextmanager
+def watched() -> Iterator[StopRequest]:
+    """Signals are noted while this is open, and do what they did before afterwards."""
+    request = StopRequest()
+    before = {number: signal.signal(number, request.note) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
