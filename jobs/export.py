@@ -14,7 +14,7 @@ from jobs.export_ledger import ExportLedger
 from jobs.export_plan import Plan, Settings, make_plan, records
 from jobs.history import configuration_json, new_run_id, record
 from jobs.job import Job
-from jobs.layouts import LAYOUTS, Layout, layout
+from jobs.layouts import CHOICES, LAYOUTS, Layout, layout
 from jobs.random_weights import sentences
 from jobs.summary import Summary, check_sum
 from schemas import storage
@@ -56,7 +56,7 @@ def arguments(parser: ArgumentParser) -> None:
     """Flags of the verb."""
     parser.add_argument("out", metavar="OUT", help="folder or s3a:// prefix of the dataset")
     parser.add_argument("--policy", metavar="P", help="policy by name or file; the active one when not given")
-    parser.add_argument("--layout", choices=tuple(LAYOUTS), default="talkvid", help="how the dataset lies on disk")
+    parser.add_argument("--layout", choices=CHOICES, default="talkvid", help="how the dataset lies on disk")
     parser.add_argument("--fps", metavar="source|25", default="source", help="frames as in the source, or at a constant rate")
     parser.add_argument("--shard-size", metavar="N", type=int, default=1000, help="clips in one tar of webdataset")
     parser.add_argument("--no-media", action="store_true", help="addresses and times only")

@@ -23,7 +23,8 @@ VERSION = 1
 """Raised when the files that an export writes change for the same settings."""
 
 STAGE = "export"
-_NUMBERED = "row_number() OVER (PARTITION BY video_id, shot_index ORDER BY start_s, end_s) AS part, coalesce(shot_index, 0) + 1 AS scene"
+NUMBERED = "row_number() OVER (PARTITION BY video_id, shot_index ORDER BY start_s, end_s) AS part, coalesce(shot_index, 0) + 1 AS scene"
+"""Columns that number a video's scenes, and the clips of each, in the released ids."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def make_plan(lake: Lake, policy: Policy, settings: Settings, layout: Layout, li
 def records(lake: Lake, policy: Policy, files: dict[str, str | None]) -> Iterator[dict[str, Any]]:
     """The released records of the clips in `files`, sorted by clip."""
     with connect(lake.ledger, policy) as engine:
-        rows = engine.sql(f"SELECT * FROM (SELECT *, {_NUMBERED} FROM clip_metadata) ORDER BY clip_id").to_arrow_reader(10_000)
+        rows = engine.sql(f"SELECT * FROM (SELECT *, {NUMBERED} FROM clip_metadata) ORDER BY clip_id").to_arrow_reader(10_000)
         for batch in rows:
             for clip in batch.to_pylist():
                 if clip["clip_id"] in files:

@@ -53,6 +53,8 @@ def cut(
     fps: float | None = None,
     crop: Box | None = None,
     audio_source: str | Path | None = None,
+    sound: bool = True,
+    side_px: int | None = None,
     crf: int = 18,
     preset: str = "veryfast",
     limits: Limits = DEFAULT_LIMITS,
@@ -60,7 +62,8 @@ def cut(
     """Write exactly the frames with start_s <= t < end_s as H.264 (yuv420p) and AAC in an mp4 that starts fast.
 
     The first frame has time 0, the others keep their distances, or come at constant `fps` when that is given; sound starts and ends
-    with the picture. `crop` is rounded inwards to even pixels. `audio_source` is another file whose sound is taken, from its own start on.
+    with the picture. `crop` is rounded inwards to even pixels. `audio_source` is another file whose sound is taken, from its own start on;
+    without `sound` there is none. `side_px` makes the picture a square of that side (even).
     The same call gives the same bytes. No unfinished file ever has the destination's name.
     Raises `Rejected` as `udfs.media.frames` does.
     """
@@ -70,8 +73,9 @@ def cut(
     if first == after:
         raise Rejected("decode_error", f"no frame is shown between {start_s:.3f} s and {end_s:.3f} s")
     length_s = (float(times_s[after]) if after < len(times_s) else line.duration_s) - float(times_s[first])
-    streams = [_picture(source_path, line, times_s, first, after, fps, crop, limits)]
-    streams += _sound(source_path, audio_source, line, float(times_s[first]), length_s, limits)
+    picture = _picture(source_path, line, times_s, first, after, fps, crop, limits)
+    streams = [picture.filter("scale", side_px, side_px).filter("setsar", 1) if side_px else picture]
+    streams += _sound(source_path, audio_source, line, float(times_s[first]), length_s, limits) if sound else []
     timing = {} if fps else _source_timing(line.header.time_base, length_s - float(times_s[after - 1] - times_s[first]))
     with _temporary(destination) as temporary:
         output = ffmpeg.output(
@@ -144,6 +148,18 @@ def join(video: str | Path, audio: str | Path, destination: str | Path, *, limit
     with _temporary(destination) as temporary:
         output = ffmpeg.output(*streams, f"file:{temporary}", format="mp4", vcodec="copy", acodec=codec, movflags="+faststart", strict=-2, **REPRODUCIBLE)
         finished = run("ffmpeg", ffmpeg_arguments(output), limit_s=limits.decode_timeout_s(picture.duration_s or limits.max_duration_s))
+        if finished.status != 0:
+            raise explain(finished)
+
+
+def sound_only(source_path: str | Path, destination: str | Path, *, limits: Limits = DEFAULT_LIMITS) -> None:
+    """Write the sound of an mp4 that `cut` wrote, unchanged, as m4a. Atomic as `cut`. Raises `Rejected`: `no_audio`, and as `probe`."""
+    header = read_header(source_path, limits)
+    if header.audio_codec is None:
+        raise Rejected("no_audio", "the file has no sound")
+    with _temporary(destination) as temporary:
+        output = ffmpeg.output(source(source_path, header.demuxer)["a:0"], f"file:{temporary}", format="ipod", acodec="copy", **REPRODUCIBLE)
+        finished = run("ffmpeg", ffmpeg_arguments(output), limit_s=limits.decode_timeout_s(header.duration_s or limits.max_duration_s))
         if finished.status != 0:
             raise explain(finished)
 
