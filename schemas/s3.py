@@ -109,7 +109,7 @@ def explained(error: Exception, uri: str) -> TalkvidError:
         return MissingError(f"there is no bucket {bucket} at {endpoint() or 'Amazon S3'}; make it first")
     if named in ("NoCredentialsError", "PartialCredentialsError"):
         return MissingError(f"{uri} needs credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where an instance role gives them")
-    if code in (401, 403) or named in ("InvalidAccessKeyId", "SignatureDoesNotMatch"):
+    if code in (401, 403) or named in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "XAdminUserNotFound"):
         return MissingError(f"the store refuses {uri} ({named}): look at AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and the bucket's rights")
     if code is None:
         return MissingError(f"the store of {uri} does not answer ({named}); AWS_ENDPOINT_URL is {endpoint() or 'not set, so it is Amazon S3'}")

@@ -1,0 +1,103 @@
+"""Whole files at any address: the same words for a folder and, where the server was built, for S3."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from schemas import s3, storage
+from schemas.errors import MissingError, UsageError
+from schemas.place import Place
+from tests.cluster_real.s3_server import S3Server, built, serving
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A server of this module."""
+    if built() is None:
+        pytest.skip("no S3 server was built here; make test-cluster builds it with Go")
+    with serving(tmp_path_factory.mktemp("s3") / "store") as running:
+        yield running
+
+
+@pytest.fixture(params=["folder", "store"])
+def base(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An address to write below."""
+    if request.param == "folder":
+        return str(tmp_path / "base")
+    request.getfixturevalue("server")
+    return f"s3a://lake-bucket/{tmp_path.name}"
+
+
+def test_what_is_put_is_there_whole_and_can_be_moved_and_deleted(base, tmp_path):
+    (tmp_path / "clip.mp4").write_bytes(b"moving pictures")
+    storage.put_file(tmp_path / "clip.mp4", storage.at(base, "a", "clip.mp4"))
+    storage.put_bytes(b"page", storage.at(base, "page.html"))
+    assert [(file.uri, file.bytes) for file in storage.listed(base)] == [(f"{base}/a/clip.mp4", 15), (f"{base}/page.html", 4)]
+    assert storage.read_bytes(f"{base}/page.html") == b"page" and storage.read_bytes(f"{base}/a/clip.mp4", 6) == b"moving"
+    storage.move(f"{base}/a/clip.mp4", f"{base}/b/clip.mp4")
+    assert not storage.exists(f"{base}/a/clip.mp4") and storage.size(f"{base}/b/clip.mp4") == 15
+    storage.fetch(f"{base}/b/clip.mp4", tmp_path / "back")
+    assert (tmp_path / "back").read_bytes() == b"moving pictures"
+    with storage.open_file(f"{base}/b/clip.mp4") as file:
+        file.seek(7)
+        assert file.read(4) == b"pict"
+    assert storage.delete(f"{base}/page.html") and not storage.delete(f"{base}/page.html")
+    assert storage.delete_below(base) == 1 and storage.listed(base) == []
+
+
+def test_what_breaks_off_leaves_nothing_under_its_name(base):
+    with pytest.raises(ZeroDivisionError), storage.writing(f"{base}/half") as file:
+        file.write(b"half of it")
+        raise ZeroDivisionError
+    assert storage.listed(base) == []
+
+
+def test_what_is_not_there_is_none_or_less_than_nothing(base):
+    assert storage.read_bytes(f"{base}/gone") is None and storage.size(f"{base}/gone") == -1 and storage.listed(f"{base}/gone") == []
+    with pytest.raises(FileNotFoundError):
+        storage.open_file(f"{base}/gone")
+
+
+def test_large_files_go_up_in_parts_and_a_broken_upload_leaves_none(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "ONE_PUT_BYTES", 5 << 20)
+    (tmp_path / "large").write_bytes(b"0123456789abcdef" * (11 << 16))
+    storage.put_file(tmp_path / "large", "s3a://lake-bucket/parts/large")
+    storage.fetch("s3a://lake-bucket/parts/large", tmp_path / "back")
+    assert (tmp_path / "back").read_bytes() == (tmp_path / "large").read_bytes()
+    bucket = {"Bucket": "lake-bucket"}
+    client = s3.client()
+    client.create_multipart_upload(**bucket, Key="parts/left")
+    client.create_multipart_upload(**bucket, Key="elsewhere/left")
+    assert storage.abort_uploads("s3a://lake-bucket/parts") == 1
+    assert [upload["Key"] for upload in client.list_multipart_uploads(**bucket).get("Uploads", [])] == ["elsewhere/left"]
+
+
+@pytest.mark.parametrize("spelling", ["s3://lake-bucket/l", "s3a://lake-bucket/l/", "s3n://lake-bucket/l"])
+def test_one_lake_has_one_name_however_it_is_spelled(spelling):
+    place = Place.of(spelling)
+    assert place.root == "s3a://lake-bucket/l" and place.table_for_rust("runs") == "s3://lake-bucket/l/tables/runs"
+
+
+@pytest.mark.parametrize("name", ["gs://bucket/l", "s3a://ab/l", "s3a://bucket/a b", "s3a://bucket/%41", "s3a:///l"])
+def test_a_lake_that_cannot_be_is_refused(name):
+    with pytest.raises(UsageError, match="--lake"):
+        Place.of(name)
+
+
+def test_http_is_allowed_for_an_http_endpoint_only(monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://store.example")
+    assert s3.rust_options()["AWS_ALLOW_HTTP"] == "false"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    assert s3.rust_options()["AWS_ALLOW_HTTP"] == "true"
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    assert "AWS_ALLOW_HTTP" not in s3.rust_options() and "AWS_SECRET_ACCESS_KEY" not in s3.rust_options()
+
+
+def test_a_store_that_cannot_be_used_is_told_in_one_sentence(server, monkeypatch):
+    with pytest.raises(MissingError, match="there is no bucket no-bucket"):
+        storage.put_bytes(b"", "s3a://no-bucket/x")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+    with pytest.raises(MissingError, match="refuses") as told:
+        storage.put_bytes(b"", "s3a://lake-bucket/x")
+    assert server.secret not in str(told.value)
