@@ -29,6 +29,7 @@ VERBS = {
     "sql": "ask the tables",
     "report": "write the HTML report",
     "run": "ingest, segment, score, filter, export and report in one go",
+    "bench": "choose the benchmark and keep its speakers out of training",
     "demo": "the whole line on sample footage, or on your own",
     "weights": "list, fetch, verify and add network weights",
     "package": "write the project as a zip for spark-submit --py-files",
