@@ -12,6 +12,7 @@ from inference.about import about
 from schemas.codes import Rejected
 from schemas.errors import TalkvidError
 from udfs.device import claim
+from udfs.ffmpeg import Killed
 from udfs.staging import staged
 
 if TYPE_CHECKING:
@@ -61,7 +62,10 @@ def generate_items(plan: GenerationPlan, items: list[dict[str, Any]]) -> Iterato
     maker = _loaded(plan)
     for index, item in enumerate(items):
         try:
-            yield index, [_made(maker, item)]
+            try:
+                yield index, [_made(maker, item)]
+            except Killed:  # somebody killed the encoder or a decoder
+                yield index, [_made(maker, item)]
         except Rejected as rejection:
             yield index, [_failed(item, rejection)]
         except TalkvidError:

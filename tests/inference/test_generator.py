@@ -1,0 +1,156 @@
+"""One video: exact, repeatable, and refused in a sentence."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from inference import Options, TalkVidInference
+from schemas.codes import Rejected
+from schemas.errors import MissingError, UsageError
+from tests.inference.inputs import QUICK, tone
+from udfs import media
+from udfs.footage.tiny import tiny_video
+
+
+def streams(path: Path) -> dict[str, dict]:
+    """What ffprobe says of each stream, by its kind."""
+    entries = "stream=codec_type,codec_name,nb_frames,avg_frame_rate,duration,width,height,start_time"
+    said = subprocess.run(["ffprobe", "-v", "error", "-show_entries", entries, "-of", "json", str(path)], capture_output=True, check=True)
+    return {stream["codec_type"]: stream for stream in json.loads(said.stdout)["streams"]}
+
+
+def test_the_video_lasts_as_long_as_the_sound_at_exactly_the_rate_that_was_asked_for(maker, portrait, sound, tmp_path):
+    made = maker.generate(portrait, sound, tmp_path / "out.mp4", **QUICK)
+    found = streams(tmp_path / "out.mp4")
+    assert (made.frames, made.fps, made.duration_s) == (23, 10.0, 2.3)
+    assert (found["video"]["nb_frames"], found["video"]["avg_frame_rate"]) == ("23", "10/1")
+    assert (found["video"]["width"], found["video"]["height"]) == (64, 64)
+    assert float(found["audio"]["duration"]) == pytest.approx(2.3, abs=0.03)
+    assert float(found["audio"]["start_time"]) == pytest.approx(0.0, abs=1e-3)
+    assert np.abs(media.audio_16k(tmp_path / "out.mp4")).max() > 0.01
+    assert made.random and made.model_fingerprint.startswith("random:")
+    assert [file.name for file in tmp_path.iterdir()] == ["out.mp4"]
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(maker, checkpoint, portrait, sound, tmp_path):
+    for name, seed in (("one", 7), ("two", 7), ("three", 8)):
+        maker.generate(portrait, sound, tmp_path / f"{name}.mp4", **QUICK, seed=seed)
+    again = TalkVidInference(checkpoint, "cpu")
+    again.generate(portrait, sound, tmp_path / "four.mp4", **QUICK, seed=7)
+    one, two, three, four = ((tmp_path / f"{name}.mp4").read_bytes() for name in ("one", "two", "three", "four"))
+    assert one == two == four
+    assert one != three
+
+
+def test_two_devices_share_the_windows_and_give_the_same_bytes(maker, checkpoint, portrait, sound, tmp_path):
+    windows = QUICK | {"num_inference_steps": 2, "context_frames": 6, "context_overlap": 2}
+    both = TalkVidInference(checkpoint, devices=["cpu", "cpu"])
+    assert len(both.networks.unets) == 2 and both.networks.unets[0] is not both.networks.unets[1]
+    maker.generate(portrait, sound, tmp_path / "one.mp4", **windows)
+    both.generate(portrait, sound, tmp_path / "two.mp4", **windows)
+    assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
+
+
+def test_sound_shorter_than_a_window_and_than_a_frame_works(maker, portrait, tmp_path):
+    for seconds, frames in ((0.4, 4), (0.02, 1)):
+        short = tone(tmp_path / "short.wav", seconds)
+        assert maker.generate(portrait, short, tmp_path / "out.mp4", **QUICK).frames == frames
+        assert streams(tmp_path / "out.mp4")["video"]["nb_frames"] == str(frames)
+
+
+def test_saving_memory_changes_how_not_what(checkpoint, maker, portrait, sound, tmp_path):
+    sparing = TalkVidInference(checkpoint, "cpu", save_gpu_memory=True)
+    sparing.generate(portrait, sound, tmp_path / "spared.mp4", **QUICK)
+    maker.generate(portrait, sound, tmp_path / "plain.mp4", **QUICK)
+    spared, plain = (np.stack([frame for _, frame in _frames(tmp_path / f"{name}.mp4")]).astype(int) for name in ("spared", "plain"))
+    assert np.abs(spared - plain).mean() < 0.5
+
+
+def _frames(path: Path):
+    times = media.frame_times(path)
+    return media.frames(path, times, 0.0, 100.0, range(len(times)))
+
+
+def test_key_points_come_from_a_file_or_from_a_driving_video(maker, portrait, sound, tmp_path):
+    driving = tiny_video(tmp_path / "driving.mp4", seconds=1.0, size=(160, 160), fps=10, audio=None)
+    kps = tmp_path / "kps.pth"
+    torch.save([np.array([[20, 25], [40, 25], [30, 35]], np.float32) + frame for frame in range(23)], kps)
+    moved = {}
+    for name, inputs in {"fixed": {}, "video": {"driving_video": driving}, "file": {"kps_path": kps}}.items():
+        strategy = "fix_face" if name == "fixed" else "naive_retarget"
+        maker.generate(portrait, sound, tmp_path / f"{name}.mp4", **QUICK, retarget_strategy=strategy, **inputs)
+        moved[name] = (tmp_path / f"{name}.mp4").read_bytes()
+    assert len(set(moved.values())) == 3
+
+
+def test_progress_ends_at_the_whole(maker, portrait, sound, tmp_path):
+    shares: list[float] = []
+    maker.generate(portrait, sound, tmp_path / "out.mp4", **QUICK, told=shares.append)
+    assert shares == sorted(shares) and shares[-1] == pytest.approx(1.0)
+
+
+def test_every_option_changes_the_video(maker, portrait, sound, tmp_path):
+    usual = maker.generate(portrait, sound, tmp_path / "usual.mp4", **QUICK)
+    assert usual.seed == 42
+    changes = [
+        {"guidance_scale": 1.0},
+        {"audio_attention_weight": 0.0},
+        {"reference_attention_weight": 0.0},
+        {"median_filter": False},
+        {"context_frames": 8, "context_overlap": 2},
+        {"num_inference_steps": 2},
+    ]
+    seen = {(tmp_path / "usual.mp4").read_bytes()}
+    for change in changes:
+        maker.generate(portrait, sound, tmp_path / "changed.mp4", **(QUICK | change))
+        seen.add((tmp_path / "changed.mp4").read_bytes())
+    assert len(seen) == 1 + len(changes)
+
+
+@pytest.mark.parametrize(
+    ("which", "code"),
+    [("no_face", "no_face"), ("no_picture", "not_media"), ("absent", "vanished"), ("no_sound", "not_media"), ("no_kps", "decode_error")],
+)
+def test_an_input_that_cannot_be_used_is_named_in_a_sentence_and_leaves_no_file(maker, portrait, sound, tmp_path, which, code):
+    from PIL import Image
+
+    grey = tmp_path / "grey.png"
+    Image.new("RGB", (200, 200), (90, 90, 90)).save(grey)
+    words = tmp_path / "words.txt"
+    words.write_text("only words")
+    picture = {"no_face": grey, "no_picture": words, "absent": tmp_path / "absent.jpg"}.get(which, portrait)
+    extra = {"kps_path": words, "retarget_strategy": "no_retarget"} if which == "no_kps" else {}
+    with pytest.raises(Rejected) as caught:
+        maker.generate(picture, words if which == "no_sound" else sound, tmp_path / "out.mp4", **QUICK, **extra)
+    assert caught.value.code == code
+    named = {"no_sound": words, "no_kps": words}.get(which, picture)
+    assert str(named) in caught.value.detail and "\n" not in caught.value.detail
+    assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"retarget_strategy": "guess"},
+        {"num_inference_steps": 0},
+        {"context_frames": 33},
+        {"context_overlap": 24},
+        {"image_width": 100},
+        {"fps": 0.1},
+        {"seed": -1},
+    ],
+)
+def test_options_that_mean_nothing_are_refused(wrong):
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        Options(**wrong)
+
+
+def test_a_strategy_without_key_points_and_a_model_that_is_not_there_are_refused(maker, portrait, sound, tmp_path):
+    with pytest.raises(UsageError, match="needs kps_path or driving_video"):
+        maker.generate(portrait, sound, tmp_path / "out.mp4", retarget_strategy="naive_retarget")
+    with pytest.raises(MissingError, match="no trained model"):
+        TalkVidInference(tmp_path / "nothing")
