@@ -24,7 +24,7 @@ class DlibIdentity:
 
     def chip(self, rgb: RGB, box: NDArray[np.float32]) -> RGB:
         """The face of a box (left, top, right, bottom in pixels; from forehead to chin) upright, 150x150."""
-        square = self._dlib.rectangle(*_square(box))
+        square = self._dlib.rectangle(*face_square(box))
         shape = self._landmarks(np.ascontiguousarray(rgb), square)
         return self._dlib.get_face_chip(rgb, shape, size=_CHIP_PX, padding=_CHIP_PADDING)
 
@@ -33,7 +33,7 @@ class DlibIdentity:
         return np.array([self._network.compute_face_descriptor(chip) for chip in chips], np.float32)
 
 
-def _square(box: NDArray[np.float32]) -> tuple[int, int, int, int]:
+def face_square(box: NDArray[np.float32]) -> tuple[int, int, int, int]:
     """The square dlib's predictor was trained with: from the brows to the chin, as wide as the face."""
     left, top, right, bottom = box
     side, middle = float(right - left), float(left + right) / 2

@@ -1,0 +1,267 @@
+"""Measuring videos as a worker of `jobs.batches`: pairs of addresses in, values and features out."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from inference.metrics import networks
+from inference.metrics.catalogue import BY_NAME, FACES, PORTRAIT, REAL, Settings
+from inference.metrics.face_gauge import SYNC, FaceGauge, SyncGauge
+from inference.metrics.gauges import FidGauge, FvdGauge, LpipsGauge, PixelGauge, Value
+from inference.metrics.video_pair import VideoPair, named
+from schemas.codes import Rejected
+from schemas.errors import TalkvidError
+from schemas.evaluated import FEATURES, VALUE
+from udfs.device import claim
+from udfs.faces.backend import FaceBackend
+from udfs.faces.choose import face_backend
+from udfs.faces.dlib_landmarks import DlibLandmarks
+from udfs.media import audio_16k, staged
+from udfs.scorer import RGB, Clip, Device
+from udfs.sync import Sync, SyncConfig
+
+ROWS = pa.schema([("item_id", pa.string()), ("values", pa.list_(VALUE)), ("features", pa.list_(FEATURES)), ("code", pa.string()), ("detail", pa.string())])
+"""Result rows: what was measured, or the code and the sentence of a failure."""
+
+_PAIRED = ("l1", "psnr", "ssim", "lpips", "lmd", "lmd_interocular")
+"""Metrics that need both videos in one shape."""
+_MOST_PORTRAIT_PX = 1600
+
+
+@dataclass(frozen=True)
+class EvaluationPlan:
+    """What the workers of one run do; `fingerprints` are pairs with a metric's name."""
+
+    fingerprints: tuple[tuple[str, str], ...]
+    settings: Settings = Settings()
+    device: str = "cpu"
+    threads: int = 1
+
+
+class Networks:
+    """What the metrics load, each when it is first asked for."""
+
+    def __init__(self, plan: EvaluationPlan, device: Device) -> None:
+        self._plan, self._device = plan, device
+
+    @cached_property
+    def fid(self) -> networks.FidFeatures:
+        """Inception."""
+        return networks.FidFeatures(self._device)
+
+    @cached_property
+    def fvd(self) -> networks.FvdFeatures:
+        """I3D."""
+        return networks.FvdFeatures(self._device)
+
+    @cached_property
+    def lpips(self) -> networks.LpipsVectors:
+        """VGG16 with LPIPS' heads."""
+        return networks.LpipsVectors(self._device)
+
+    @cached_property
+    def faces(self) -> FaceBackend:
+        """The face back end of the settings."""
+        settings = self._plan.settings
+        backend = face_backend(settings.faces, settings.side_px, settings.threshold)
+        backend.setup(self._device)
+        return backend
+
+    @cached_property
+    def landmarks(self) -> DlibLandmarks:
+        """68 points."""
+        return DlibLandmarks()
+
+    @cached_property
+    def sync(self) -> Sync:
+        """SyncNet, as the scorer `sync` uses it."""
+        scorer = Sync(SyncConfig(boxes=self._plan.settings.faces))
+        scorer.setup(scorer.runs_on(self._device))
+        return scorer
+
+
+@lru_cache(maxsize=1)
+def _loaded(plan: EvaluationPlan) -> Networks:
+    """Once per process."""
+    device = claim(plan.device, plan.threads)
+    if device.kind == "cpu":
+        import torch
+
+        torch.set_num_threads(device.threads)
+    return Networks(plan, device)
+
+
+def evaluate_items(plan: EvaluationPlan, items: list[dict[str, Any]]) -> Iterator[tuple[int, list[dict]]]:
+    """Measure each item: `item_id`, `metrics` (names), and an address or None for `generated, real, audio` (sound of the generated one, where it
+    has none itself) and `portrait`. Without a generated video only the features of the real one are taken."""
+    loaded = _loaded(plan)
+    fingerprints = dict(plan.fingerprints)
+    for index, item in enumerate(items):
+        row: dict[str, Any] = {"item_id": item["item_id"], "values": [], "features": [], "code": None, "detail": None}
+        try:
+            values, features = measure(loaded, plan.settings, item)
+            row["values"] = [
+                {"metric": name, "fingerprint": fingerprints[name], "value": found.value, "reason": found.reason} for name, found in values.items()
+            ]
+            row["features"] = features
+        except Rejected as rejection:
+            row |= {"code": rejection.code, "detail": rejection.detail}
+        except TalkvidError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one video must not end the job; the row names what happened
+            row |= {"code": "internal", "detail": f"{type(error).__name__}: {error}"}
+        yield index, [row]
+
+
+def died(item: dict[str, Any]) -> list[dict]:
+    """The row of an item that killed its Python process twice."""
+    detail = "the process that measured this video died, and again when it had the video alone"
+    return [{"item_id": item["item_id"], "values": [], "features": [], "code": "worker_died", "detail": detail}]
+
+
+def measure(loaded: Networks, settings: Settings, item: dict[str, Any]) -> tuple[dict[str, Value], list[dict[str, Any]]]:
+    """Values by metric, and rows of features. Each video is decoded once; frames stream. Raises `Rejected` for a video that cannot be read."""
+    with ExitStack() as stack:
+        places = {name: _staged(stack, name, item[name]) for name in ("generated", "real", "audio", "portrait")}
+        pair = VideoPair(places["generated"], places["real"], settings.fps)
+        reasons = {name: reason for name in item["metrics"] if (reason := _cannot(name, places, pair, settings))}
+        wanted = [name for name in item["metrics"] if name not in reasons]
+        values = {name: Value(reason=reason) for name, reason in reasons.items()}
+        features: list[dict[str, Any]] = []
+        if not wanted:
+            return values, features
+        gauges = _Gauges(loaded, settings, item, places, pair, wanted)
+        for moment in pair:
+            gauges.see(moment)
+        found = gauges.values()
+        for metric, by_side in gauges.features().items():
+            features += [_features(metric, side, rows) for side, rows in by_side.items()]
+            found[metric] = Value()
+        return values | {name: found[name] for name in wanted}, features
+
+
+class _Gauges:
+    """The gauges that the wanted metrics need, fed together."""
+
+    def __init__(self, loaded: Networks, settings: Settings, item: dict[str, Any], places: dict[str, Path | None], pair: VideoPair, wanted: list[str]) -> None:
+        names = set(wanted)
+        stride = settings.stride
+        self._plain: list[PixelGauge | LpipsGauge | FaceGauge] = []
+        self._sets: dict[str, FidGauge | FvdGauge] = {}
+        if pixels := [name for name in ("l1", "psnr", "ssim") if name in names]:
+            self._plain.append(PixelGauge(pixels))
+        if vectors := [name for name in ("lpips", "temporal_lpips", "temporal_lpips_real") if name in names]:
+            self._plain.append(LpipsGauge(vectors, loaded.lpips, stride))
+        if "fid" in names:
+            self._sets["fid"] = FidGauge(loaded.fid, stride)
+        if "fvd" in names:
+            self._sets["fvd"] = FvdGauge(loaded.fvd, _window(item["item_id"], pair.count, settings.fvd_frames), settings.fvd_frames)
+        self._faces: FaceGauge | None = None
+        self._sync: dict[str, SyncGauge] = {}
+        if any(FACES in BY_NAME[name].weights for name in names):
+            landmarks = loaded.landmarks if {"lmd", "lmd_interocular"} & names else None
+            portrait = _picture(places["portrait"]) if "csim_portrait" in names else None
+            self._faces = FaceGauge(wanted, loaded.faces, landmarks, stride, portrait)
+            self._sync = {side: SyncGauge(loaded.sync, _clip(item, pair, side), _sound(places, pair, side), side) for side in SYNC if set(SYNC[side]) & names}
+        self._all = [*self._plain, *self._sets.values(), *([self._faces] if self._faces else []), *self._sync.values()]
+
+    def see(self, moment: Any) -> None:
+        for gauge in self._all:
+            gauge.see(moment)
+
+    def values(self) -> dict[str, Value]:
+        found = {name: value for gauge in (*self._plain, *([self._faces] if self._faces else [])) for name, value in gauge.values().items()}
+        for side, gauge in self._sync.items():
+            assert self._faces is not None
+            found |= gauge.values(self._faces.seen[side])
+        return found
+
+    def features(self) -> dict[str, dict[str, np.ndarray]]:
+        return {metric: gauge.features() for metric, gauge in self._sets.items()}
+
+
+def _cannot(name: str, places: dict[str, Path | None], pair: VideoPair, settings: Settings) -> str:
+    """Why this pair has no value of a metric; empty when it may have one."""
+    metric = BY_NAME[name]
+    checks: list[tuple[bool, Callable[[], str]]] = [
+        (REAL in metric.needs and places["real"] is None and not metric.of_sets, lambda: "there is no real video to compare with"),
+        (places["generated"] is None and not metric.of_sets, lambda: "there is no generated video"),
+        (PORTRAIT in metric.needs and places["portrait"] is None, lambda: "there is no portrait to compare with"),
+        (name in _PAIRED and not pair.comparable, lambda: f"the real video has another shape: {_sizes(pair)}"),
+        (name == "ssim" and min(_smallest(pair)) < 11, lambda: "the pictures are smaller than SSIM's window of 11 px"),
+        (name == "fvd" and pair.count < settings.fvd_frames, lambda: f"it is shorter than {settings.fvd_frames} frames of 1/{settings.fps:g} s"),
+        (name in SYNC["generated"] and places["generated"] is not None and not _heard(places, pair), lambda: "the video has no sound"),
+        (name in SYNC["real"] and places["real"] is not None and not pair.probes["real"].has_audio, lambda: "the real video has no sound"),
+    ]
+    return next((sentence() for applies, sentence in checks if applies), "")
+
+
+def _staged(stack: ExitStack, name: str, uri: str | None) -> Path | None:
+    if uri is None:
+        return None
+    with named(name):
+        return stack.enter_context(staged(uri))
+
+
+def _heard(places: dict[str, Path | None], pair: VideoPair) -> bool:
+    return pair.probes["generated"].has_audio or places["audio"] is not None
+
+
+def _sound(places: dict[str, Path | None], pair: VideoPair, side: str) -> np.ndarray:
+    own = pair.probes[side].has_audio
+    path = places[side] if own else places["audio"]
+    assert path is not None
+    with named(side if own else "audio"):
+        return audio_16k(path, 0.0, pair.seconds)
+
+
+def _clip(item: dict[str, Any], pair: VideoPair, side: str) -> Clip:
+    found = pair.probes["generated" if pair.comparable else side]
+    return Clip(item["item_id"], item["item_id"], item[side], 0.0, pair.seconds, found.width, found.height, found.fps, True)
+
+
+def _picture(path: Path | None) -> RGB:
+    """A portrait, upright, at most 1600 px wide or high."""
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    assert path is not None
+    try:
+        with Image.open(path) as picture:
+            picture.draft("RGB", (_MOST_PORTRAIT_PX, _MOST_PORTRAIT_PX))
+            upright = ImageOps.exif_transpose(picture).convert("RGB")
+            upright.thumbnail((_MOST_PORTRAIT_PX, _MOST_PORTRAIT_PX))
+            return np.ascontiguousarray(upright)
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+        raise Rejected("not_media", f"the portrait: {str(error)[:200]}") from error
+
+
+def _window(item_id: str, count: int, frames: int) -> int:
+    """Where the window of `frames` begins: drawn from the item's name."""
+    return int(hashlib.sha256(item_id.encode()).hexdigest()[:8], 16) % (count - frames + 1)
+
+
+def _features(metric: str, side: str, rows: np.ndarray) -> dict[str, Any]:
+    whole = np.ascontiguousarray(rows, "<f4")
+    return {"metric": metric, "side": side, "rows": len(whole), "width": whole.shape[1], "data": whole.tobytes()}
+
+
+def _sizes(pair: VideoPair) -> str:
+    return " and ".join(f"{found.width}x{found.height}" for found in pair.probes.values())
+
+
+def _smallest(pair: VideoPair) -> tuple[int, int]:
+    found = next(iter(pair.probes.values()))
+    return found.width, found.height
+
+
+def item_name(*parts: object) -> str:
+    """A name for an item, from what tells it apart."""
+    return "e" + hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).hexdigest()[:20]
