@@ -154,3 +154,14 @@ def test_a_strategy_without_key_points_and_a_model_that_is_not_there_are_refused
         maker.generate(portrait, sound, tmp_path / "out.mp4", retarget_strategy="naive_retarget")
     with pytest.raises(MissingError, match="no trained model"):
         TalkVidInference(tmp_path / "nothing")
+
+
+def test_corpus_sounds_get_videos_of_their_length(maker, corpus, tmp_path):
+    folder = corpus / "inference"
+    quickest = QUICK | {"fps": 25.0, "context_frames": 32, "guidance_scale": 1.0, "median_filter": False}
+    for number, sound in enumerate(sorted([*folder.glob("*.flac"), *folder.glob("*.mp3")])):
+        made = maker.generate(folder / ("10.ref.jpg" if number % 2 else "tys.ref.jpg"), sound, tmp_path / "out.mp4", **quickest)
+        decoded = subprocess.run(["ffmpeg", "-v", "error", "-i", str(sound), "-f", "s16le", "-ac", "1", "-ar", "16000", "-"], capture_output=True, check=True)
+        found = media.probe(tmp_path / "out.mp4")
+        assert (found.frames, found.fps, found.has_audio) == (made.frames, 25.0, True)
+        assert abs(made.frames - len(decoded.stdout) / 2 / 16000 * 25) <= 1

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.training.model.golden_cases import DenoisingInputs
-from training.model.context_windows import video_length, windows
+from training.model.context_windows import anchored_windows, video_length, windows
 from training.model.sampling import denoised
 from training.model.vexpress import VExpress
 
@@ -40,3 +40,19 @@ def test_half_precision_latents_are_carried_in_single(model32: VExpress) -> None
     nothing = DenoisingInputs.of(model32).conditions.nothing()
     last = list(denoised(model32.denoising_unet, torch.zeros(1, 4, 2, 8, 8, dtype=torch.float16), nothing, steps=1, guidance=1.0))[-1]
     assert last.dtype == torch.float32
+
+
+def test_anchored_windows_are_whole_and_leave_no_frame_out() -> None:
+    for frames in range(1, 130):
+        for size, overlap in ((24, 4), (16, 0), (7, 6)):
+            chosen = anchored_windows(frames, size, overlap)
+            assert {frame for window in chosen for frame in window} == set(range(frames))
+            assert all(window == list(range(window[0], window[0] + min(size, frames))) for window in chosen)
+            assert chosen[-1][-1] == frames - 1
+            assert all(later[0] > earlier[0] for earlier, later in zip(chosen, chosen[1:]))
+
+
+def test_anchored_windows_are_the_original_ones_where_those_fit() -> None:
+    for tenths in range(8, 320, 7):
+        frames, _ = video_length(tenths / 10, 30.0)
+        assert anchored_windows(frames) == windows(frames)
