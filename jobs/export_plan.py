@@ -66,7 +66,7 @@ class Plan:
 def make_plan(lake: Lake, policy: Policy, settings: Settings, layout: Layout, limit: int | None) -> Plan:
     """Compare the clips that a policy keeps with what was exported to the layout's folder."""
     with connect(lake.ledger, policy) as engine:
-        kept = _kept_sql(engine, policy)
+        kept = kept_sql(engine, policy)
         wanted = engine.sql(_wanted_sql(kept)).to_arrow_table().to_pylist()
         random = random_scorers(engine, kept)
         rows = engine.sql("SELECT * FROM exports WHERE out = ?", params=[str(layout.out)]).to_arrow_table().to_pylist()
@@ -105,7 +105,7 @@ def records(lake: Lake, policy: Policy, files: dict[str, str | None]) -> Iterato
                     yield released_record(clip, files[clip["clip_id"]])
 
 
-def _kept_sql(engine: "DuckDBPyConnection", policy: Policy) -> str:
+def kept_sql(engine: "DuckDBPyConnection", policy: Policy) -> str:
     """Clips that the policy's verdicts keep; judged now when the policy was never saved in this lake."""
     decided = engine.execute("SELECT count(*) FROM verdicts WHERE policy = ? AND policy_hash = ?", [policy.name, policy.policy_hash]).fetchall()[0][0]
     return "curated" if decided else f"(SELECT * FROM clip_metadata WHERE {keeps_sql(policy)})"

@@ -7,7 +7,7 @@ A file that was never committed is invisible, and goes with the next vacuum.
 import json
 import secrets
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -37,6 +37,16 @@ class Written:
     file: str
     bytes: int
     rows: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """A row of a table: its key, its file below the table's root, its row group, and its number in that."""
+
+    key: str
+    file: str
+    group: int
+    row: int
 
 
 def write_file(root: str, table: str, rows: pa.Table, group_bytes: int = GROUP_BYTES) -> Written:
@@ -138,6 +148,25 @@ class GroupedTable:
         """`level`, once there are more than `MANY_SMALL` small files."""
         if sum(1 for file in self._files() if file.bytes < SMALL_BYTES) > MANY_SMALL:
             self.level()
+
+    def change(self, keys: Collection[str], changed: Callable[[pa.Table], pa.Table]) -> None:
+        """Put `changed(rows)` in the place of all rows of each file that holds any of `keys`; a commit for each file."""
+        for old in self._files() if keys else ():
+            if pc.any(pc.is_in(self._read(old, [self._key])[self._key], pa.array(list(keys), pa.string()))).as_py():
+                self._write([_add(write_file(self.root, self._table, changed(self._read(old)))), _remove(old)])
+
+    def places(self, keys: Collection[str]) -> list[Place]:
+        """Where the rows of `keys` lie, file by file."""
+        from pyarrow.parquet import ParquetFile
+
+        wanted, found = set(keys), []
+        for written in self._files() if wanted else ():
+            with storage.open_file(storage.at(self.root, written.file)) as stream:
+                file = ParquetFile(stream)
+                for group in range(file.num_row_groups):
+                    names = file.read_row_group(group, [self._key])[self._key].to_pylist()
+                    found += [Place(name, written.file, group, row) for row, name in enumerate(names) if name in wanted]
+        return found
 
     def row_group_bytes(self) -> list[int]:
         """Stored bytes of every row group of the newest snapshot."""

@@ -6,17 +6,31 @@ is found; the one that is largest for longest wins (talkvid.md §11.7: the first
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.codes import Rejected
-from udfs.faces.backend import Face, FaceBackend
+from udfs.faces.backend import Face
 from udfs.lips import lip_box, mouth_outline
 from udfs.scorer import RGB
 
 CROP_GROWTH = 1.6
 """Side of the crop, in longer sides of the box that holds the face in all frames (vexpress.md §12)."""
+
+
+class FaceFinder(Protocol):
+    """What a tracker needs of a `FaceBackend`."""
+
+    def detect(self, rgb: RGB) -> list[Face]:
+        """All faces of a frame."""
+
+    def again(self, rgb: RGB, face: Face) -> Face | None:
+        """A face of the frame before, sought close to where it was."""
+
+    def mouth(self, rgb: RGB, face: Face) -> NDArray[np.float32] | None:
+        """Landmarks of the mouth (n, 2), or None."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +83,14 @@ class _Candidate:
 
 
 class FaceTracker:
-    """Takes the `total` frames of a clip with `see`, in order, then gives the `track`. `lips` finds landmarks of a mouth where the back end does not."""
+    """Takes the `total` frames of a clip with `see`, in order, then gives the `track`. `outlined`: lip boxes come from landmarks of the mouth."""
 
-    def __init__(self, backend: FaceBackend, total: int, config: TrackConfig = TrackConfig()) -> None:
+    def __init__(self, backend: FaceFinder, total: int, config: TrackConfig = TrackConfig()) -> None:
         self._backend, self._total, self._config = backend, total, config
         self._candidates: list[_Candidate] = []
         self._frames = self._without = 0
         self.surveys = 0
+        self.outlined = False
 
     def see(self, rgb: RGB) -> None:
         """Look at the next frame. Raises `Rejected("no_face")` once too many frames are without any face."""
@@ -132,6 +147,7 @@ class FaceTracker:
 
     def _note(self, candidate: _Candidate, rgb: RGB, face: Face) -> None:
         outline = self._backend.mouth(rgb, face)
+        self.outlined |= outline is not None
         candidate.seen[self._frames - 1] = face
         candidate.lips[self._frames - 1] = np.array(lip_box(mouth_outline(face.keypoints) if outline is None else outline))
 
