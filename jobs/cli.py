@@ -28,6 +28,7 @@ VERBS = {
     "export": "cut the kept clips and write a dataset",
     "sql": "ask the tables",
     "report": "write the HTML report",
+    "prepare": "make training samples of the kept clips",
     "run": "ingest, segment, score, filter, export and report in one go",
     "bench": "choose the benchmark and keep its speakers out of training",
     "demo": "the whole line on sample footage, or on your own",
