@@ -32,6 +32,7 @@ VERBS = {
     "run": "ingest, segment, score, filter, export and report in one go",
     "bench": "choose the benchmark and keep its speakers out of training",
     "demo": "the whole line on sample footage, or on your own",
+    "remove": "take videos out of every place, and keep them out",
     "weights": "list, fetch, verify and add network weights",
     "package": "write the project as a zip for spark-submit --py-files",
     "cluster-conf": "print Spark settings for nodes of a kind, with reasons",

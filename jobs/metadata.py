@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from schemas.clip_metadata import LABEL_NAMES, SOURCE_NAMES, TABLE
+from schemas.errors import MissingError
 from schemas.lake import Lake
 from schemas.ledger import Ledger
 from schemas.scores import SHOWN, struct_of
@@ -51,11 +52,17 @@ def behind(lake: Lake) -> int:
     seen = state["scores"] if state else -1
     if ledger.place.data_version("scores", seen) == seen:
         return 0
-    new = sorted(set(ledger.files("scores")) - set(ledger.files("scores", seen) if seen >= 0 else []))
+    new = sorted(set(ledger.files("scores")) - (_files_at(ledger, "scores", seen) or set()))
     if not new:
         return 0
     with snapshot(ledger, INPUTS) as engine:
         return engine.execute("SELECT count(DISTINCT clip_id) FROM read_parquet(?)", [new]).fetchall()[0][0]
+
+
+def is_current(lake: Lake) -> bool:
+    """True when `clip_metadata` shows the tables as they are."""
+    ledger = lake.ledger
+    return _state(ledger) == {"preset": active_preset(ledger)} | ledger.versions(INPUTS)
 
 
 def keep_state(lake: Lake) -> None:
@@ -79,12 +86,21 @@ def _added_files(ledger: Ledger, state: dict | None, wanted: dict) -> dict[str, 
         if state[table] == wanted[table]:
             added[table] = []
             continue
-        before = set(ledger.files(table, state[table]))
-        after = set(ledger.files(table))
-        if before - after:
+        before, after = _files_at(ledger, table, state[table]), set(ledger.files(table))
+        if before is None or before - after:
             return None
         added[table] = sorted(after - before)
     return added
+
+
+def _files_at(ledger: Ledger, table: str, version: int) -> set[str] | None:
+    """Files of an older version; None when it is not there any more, since a removal leaves no past."""
+    from deltalake.exceptions import DeltaError
+
+    try:
+        return set(ledger.files(table, version)) if version >= 0 else None
+    except (DeltaError, MissingError):
+        return None
 
 
 def _changed_clips(engine: "DuckDBPyConnection", added: dict[str, list[str]]) -> list[str]:

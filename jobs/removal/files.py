@@ -1,0 +1,70 @@
+"""The target in files beside the tables: media the lake holds, generated videos, reports; and checkpoints that were trained on it."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from jobs.removal.target import Target
+from schemas import storage
+from schemas.lake import Lake
+from udfs.sources.register import text_digest
+from udfs.sources.shelf import INCOMING
+
+TRAINED = frozenset({"train"})
+REPORTS = "reports"
+"""Folder of the lake in which the addresses of its reports stand, a file each: reports take no lease, so that no table can know them."""
+
+
+def media(lake: Lake, target: Target) -> list[str]:
+    """Files of the target's media that lie under the lake, those that wait for an id included."""
+    root = lake.place.at("media")
+    waiting = {*target.video_ids, *(f"u-{text_digest(address)}" for address in target.addresses)}
+    hashes = {sha256[:32] for sha256 in target.sha256}
+    found = []
+    for entry in storage.listed(root):
+        folder, _, rest = entry.uri[len(root) + 1 :].partition("/")
+        if folder == INCOMING:
+            key = rest.partition("/")[0]
+            mine = key in waiting or key[:32] in hashes
+        else:
+            mine = folder in target.video_ids
+        if mine or entry.uri in target.addresses:
+            found.append(entry.uri)
+    return found
+
+
+def outside(lake: Lake, target: Target) -> list[str]:
+    """Files of the target's media that lie elsewhere and are there: they are the user's own."""
+    named = {video.get(name) for video in target.videos for name in ("uri", "audio_uri", "subtitle_uri")} | target.addresses
+    places = sorted(uri for uri in named if uri and "://" not in uri and not uri.startswith(lake.place.root + "/"))
+    return [uri for uri in places if storage.exists(uri)]
+
+
+def generated(rows: Iterable[dict[str, Any]]) -> list[str]:
+    """Videos that generation made of the target, by its rows of `generations`."""
+    return sorted({row["output_uri"] for row in rows if row.get("output_uri") and storage.exists(row["output_uri"])})
+
+
+def reports(lake: Lake, target: Target) -> list[str]:
+    """Pages that show or name the target: those of this lake, wherever they were written."""
+    pages = {str(page) for page in Path(lake.place.root).glob("*.htm*")} if lake.place.is_local else {lake.place.at("report.html")}
+    pages |= {(storage.read_bytes(note.uri) or b"").decode() for note in storage.listed(lake.place.at(REPORTS))}
+    pages |= {uri for run in lake.ledger.read("runs", ["output_uris"]).to_pylist() for uri in run["output_uris"] or ()}
+    found = []
+    for page in sorted(page for page in pages if re.search(r"\.html?$", page)):
+        text = storage.read_bytes(page)
+        if text is not None and target.named_by(text.decode(errors="replace")):
+            found.append(page)
+    return found
+
+
+def checkpoints(lake: Lake, target: Target) -> list[str]:
+    """Folders of training outputs whose snapshot holds a clip of the target."""
+    found = set()
+    for run in lake.ledger.read("runs", ["verb", "output_uris"]).to_pylist():
+        for out in (run["output_uris"] or ()) if run["verb"] in TRAINED else ():
+            for entry in storage.listed(out):
+                if entry.uri.endswith("/snapshot.json") and target.named_by((storage.read_bytes(entry.uri) or b"").decode(errors="replace")):
+                    found.add(entry.uri.rpartition("/")[0])
+    return sorted(found)

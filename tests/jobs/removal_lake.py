@@ -1,0 +1,113 @@
+"""A lake of two people's videos in every table and in three exports, and a search that knows nothing of tables."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from jobs import export, metadata
+from jobs.export import ExportConfig
+from schemas.active_policy import make_active
+from schemas.ids import clip_id
+from schemas.lake import Lake
+from schemas.ledger import now
+from schemas.policy import Policy, Rule
+from tests.footage import moving_square
+from udfs.media import probe
+from udfs.sources.register import digest
+
+GONE, STAYS = "dQw4w9WgXcQ", "h0123456789abcdef"
+URL, CHANNEL = f"https://www.youtube.com/watch?v={GONE}", "a channel"
+SPANS = ((0.0, 0.6), (0.6, 1.2))
+CLIPS = {video: [clip_id(video, *span) for span in SPANS] for video in (GONE, STAYS)}
+LAYOUTS = ("talkvid", "webdataset", "hf")
+POLICY = Policy("everything", (Rule("length", "duration_s", ">", 0.0),))
+
+
+@pytest.fixture(scope="session")
+def footage(tmp_path_factory) -> dict[str, Path]:
+    """Two videos with sound."""
+    folder = tmp_path_factory.mktemp("footage")
+    gone = moving_square(folder / "gone.mp4", seconds=1.2, tone=True)
+    return {GONE: gone, STAYS: moving_square(folder / "stays.mp4", seconds=1.2, size="96x64")}
+
+
+def make(folder: Path, footage: dict[str, Path]) -> Lake:
+    """The lake `folder/lake`: the video that goes was downloaded into it, the other lies elsewhere. Exports: `folder/<layout>`."""
+    lake = Lake.at(str(folder / "lake"))
+    lake.ledger.create()
+    media = Path(lake.place.media(GONE), "video.mp4")
+    media.parent.mkdir(parents=True)
+    media.write_bytes(footage[GONE].read_bytes())
+    places = {GONE: media, STAYS: footage[STAYS]}
+    videos = [_video(video, path) for video, path in places.items()]
+    for video in videos:
+        lake.ledger.append("videos", [video])
+    sources = {"bytes": 1, "mtime_ns": 1, "outcome": "registered", "seen_at": now()}
+    lake.ledger.append("sources", [sources | {"uri": URL, "video_id": GONE}, sources | {"uri": str(footage[STAYS]), "video_id": STAYS}])
+    lake.ledger.append("sources", [sources | {"uri": "/elsewhere/copy of it.mp4", "video_id": GONE, "outcome": "duplicate"}])
+    for video, ids in CLIPS.items():
+        about = {"preset": "default", "outcome": "with_clips", "clips": 2, "fingerprint": "f", "segmented_at": now()}
+        lake.ledger.append("segmentations", [about | {"video_id": video}])
+        lake.ledger.append("clips", [_clip(video, *span) for span in SPANS])
+        lake.ledger.append("scores", [{"clip_id": ids[0], "run_id": "r", "scored_at": now(), "technical": {"sharpness": 1.0, "fingerprint": "t"}}])
+        lake.ledger.append("bench", [{"clip_id": ids[0], "axis": "age", "group": "19-30", "rank": 1, "run_id": "r", "created_at": now()}])
+        failed = {"stage": "score:head", "fingerprint": "h", "code": "internal", "detail": "x", "at": now()}
+        lake.ledger.append("failures", [failed | {"entity": ids[1]}])
+    lake.ledger.append("failures", [failed | {"entity": "/elsewhere/third.mp4", "detail": f"not tried after {URL}"}])
+    run = {"verb": "ingest", "configuration": f'{{"sources": ["{URL}", "/elsewhere"]}}', "complete": True, "started": now(), "finished": now()}
+    lake.ledger.append("runs", [run | {"run_id": "ingest-1", "input_versions": [("videos", 2)]}, run | {"run_id": "ingest-2", "configuration": "{}"}])
+    make_active(lake.ledger, POLICY)
+    verdict = {"policy": POLICY.name, "policy_hash": POLICY.policy_hash, "kept": True, "failed_rules": [], "decided_at": now()}
+    lake.ledger.append("verdicts", [verdict | {"clip_id": name} for ids in CLIPS.values() for name in ids])
+    metadata.refresh(lake)
+    for layout in LAYOUTS:
+        _export(lake, ExportConfig(str(folder / layout), layout=layout, quiet=True))
+    Path(lake.place.at("report.html")).write_text(f"<html>{CLIPS[GONE][0]}</html>")
+    return lake
+
+
+def _export(lake: Lake, config: ExportConfig) -> None:
+    """An export whose clips are cut in this process instead of in Spark's."""
+
+    def here(spark: None, items: list[dict], worker: Any, **rest: Any) -> Iterator[pa.Table]:
+        yield pa.Table.from_pylist([row for _, rows in worker(items) for row in rows], schema=rest["schema"])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "in_batches", here)
+        patch.setattr(export, "_cut", partial(_cut_here, export._cut))
+        assert export.run(None, lake, config).counts["written"] == 4
+
+
+def _cut_here(cut: Any, spark: None, *rest: Any) -> Any:
+    return cut("no session is needed", *rest)
+
+
+def _video(video: str, path: Path) -> dict:
+    facts = probe(path)
+    row = {"video_id": video, "uri": str(path), "sha256": digest(path), "bytes": facts.bytes, "width": facts.width, "height": facts.height}
+    row |= {"fps": facts.fps, "duration_s": facts.duration_s, "has_audio": facts.has_audio, "ingested_at": now()}
+    source = {"platform": "youtube", "url": URL, "channel": CHANNEL, "licence": "CC BY"} if video == GONE else {"platform": "file"}
+    return row | {"source": source}
+
+
+def _clip(video: str, start_s: float, end_s: float) -> dict:
+    row = {"clip_id": clip_id(video, start_s, end_s), "preset": "default", "video_id": video, "start_s": start_s, "end_s": end_s}
+    return row | {"start_frame": round(start_s * 25), "end_frame": round(end_s * 25), "shot_index": 0, "speech_ratio": 0.5}
+
+
+def files_holding(folder: Path, needles: list[bytes]) -> set[str]:
+    """Files below a folder in whose bytes, or in whose Parquet values, one of the needles stands; also those it names by itself."""
+    found = set()
+    for path in folder.rglob("*"):
+        if path.is_file():
+            content = [str(path.relative_to(folder)).encode(), path.read_bytes()]
+            if path.suffix == ".parquet":
+                content += [repr(batch.to_pydict()).encode() for batch in pq.ParquetFile(path).iter_batches()]
+            if any(needle in part for needle in needles for part in content):
+                found.add(str(path.relative_to(folder)))
+    return found

@@ -1,0 +1,211 @@
+"""`talkvid remove`: nothing of the video is left anywhere, nothing of others is touched, and it cannot come back."""
+
+import json
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from jobs import metadata, remove
+from jobs.arguments import verb_parser
+from jobs.remove import JOB, RemoveConfig
+from jobs.summary import Summary
+from schemas.errors import UsageError, VerificationError
+from schemas.ids import media_name
+from schemas.lake import Lake
+from schemas.ledger import now
+from schemas.tables import TABLES
+from tests.jobs.removal_lake import CHANNEL, CLIPS, GONE, LAYOUTS, SPANS, STAYS, URL, files_holding, footage, make  # noqa: F401
+from udfs.sources.known import Known
+from udfs.sources.source import Source
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory, footage) -> Path:  # noqa: F811
+    """A lake and its exports, to be copied."""
+    folder = tmp_path_factory.mktemp("saved")
+    make(folder, footage)
+    return folder
+
+
+@pytest.fixture
+def here(saved, tmp_path) -> Path:
+    """The lake and its exports in a folder of the test's own: the same bytes, and the same addresses."""
+    kept = tmp_path / "kept"
+    shutil.copytree(saved, kept)
+    yield saved
+    shutil.rmtree(saved)
+    shutil.copytree(kept, saved)
+
+
+@pytest.fixture
+def lake(here) -> Lake:
+    return Lake.at(str(here / "lake"))
+
+
+def take_out(lake: Lake, *words: str, **options) -> Summary:
+    config = RemoveConfig(words, **options)
+    JOB.check(lake, config)
+    return remove.run(None, lake, config)
+
+
+def needles(media: dict[str, Path]) -> list[bytes]:
+    """What must not be found: the id, the address, the middle of the media."""
+    content = media[GONE].read_bytes()
+    return [GONE.encode(), URL.encode(), b"copy of it", content[len(content) // 2 :][:64]]
+
+
+def cut_bytes(folder: Path) -> list[bytes]:
+    """The middle of what was cut of the video that goes."""
+    cut = [(folder / "talkvid" / "videos" / media_name(clip, "mp4")).read_bytes() for clip in CLIPS[GONE]]
+    return [content[len(content) // 2 :][:64] for content in cut]
+
+
+def all_rows(lake: Lake) -> dict[str, list[dict]]:
+    return {name: sorted(lake.ledger.read(name).to_pylist(), key=repr) for name in TABLES}
+
+
+def test_no_byte_of_it_is_left_outside_the_tombstone(here, lake, footage):  # noqa: F811
+    wanted = [*needles(footage), *cut_bytes(here)]
+    assert len(files_holding(here, wanted)) > 30
+    before, others = all_rows(lake), {path: path.read_bytes() for path in here.rglob(f"v_{STAYS}*")}
+    dry = take_out(lake, GONE, dry_run=True)
+    assert all_rows(lake) == before
+    summary = take_out(lake, GONE, reason="asked to")
+    assert summary.results == dry.results
+    assert summary.counts == {"in": 1, "found": dry.counts["found"], "removed": dry.counts["found"], "remaining": 0}
+    left = files_holding(here, wanted)
+    assert {path.split("/")[2] for path in left} == {"removals"}, left
+    for name, rows in all_rows(lake).items():
+        if name not in ("removals", "runs", "failures", "settings"):
+            assert rows == [row for row in before[name] if GONE not in repr(row)], name
+    assert others == {path: path.read_bytes() for path in here.rglob(f"v_{STAYS}*")}
+    assert [row["configuration"] for row in lake.ledger.read("runs").to_pylist() if row["run_id"] == "ingest-1"] == ['{"sources": ["(removed)", "/elsewhere"]}']
+
+
+def test_exports_are_whole_without_it(here, lake):
+    take_out(lake, URL)
+    assert [record["clip_id"] for record in json.loads((here / "talkvid" / "filtered_video_clips.json").read_text())] == CLIPS[STAYS]
+    assert [json.loads(line)["clip_id"] for line in (here / "hf" / "data" / "train" / "metadata.jsonl").open()] == CLIPS[STAYS]
+    assert "2 clips" in (here / "hf" / "README.md").read_text()
+    with tarfile.open(here / "webdataset" / "000000.tar") as tar:
+        assert tar.getnames() == sorted(media_name(clip, kind) for clip in CLIPS[STAYS] for kind in ("json", "mp4"))
+    assert {row["out"]: row["clip_id"][: len(STAYS)] for row in lake.ledger.read("exports").to_pylist()} == {str(here / layout): STAYS for layout in LAYOUTS}
+
+
+def test_it_cannot_come_back_under_any_name(lake, footage):  # noqa: F811
+    take_out(lake, channels=(CHANNEL,))
+    tombstones = Known.of(lake.ledger).tombstones
+    assert tombstones.name(Source(URL, is_download=True, video_id=GONE))
+    assert tombstones.name(Source("https://youtu.be/another", is_download=True, provenance={"channel": CHANNEL}))
+    described = {"removed": False, "sha256": next(iter(tombstones.sha256)), "source": {}}
+    assert tombstones.cover(described)
+    assert not tombstones.cover(described | {"sha256": "0" * 64})
+    rows = lake.ledger.read("removals").to_pylist()
+    assert sorted((row["video_id"], row["channel"]) for row in rows if row["video_id"]) == [(GONE, None)]
+    assert all(row["applied_at"] for row in rows)
+
+
+@pytest.mark.parametrize("moment", ["take_out", "_delete", "forget", "_applied"])
+def test_an_interrupted_removal_is_finished_by_the_next(here, lake, footage, monkeypatch, moment):  # noqa: F811
+    """Every step is let happen once or twice, then the process is as good as dead."""
+    from jobs.removal import exported, history, rows
+
+    wanted = [*needles(footage), *cut_bytes(here)]
+    module = {"take_out": exported, "_delete": rows, "forget": history, "_applied": remove}[moment]
+    whole, calls = getattr(module, moment), []
+
+    def dying(*words):
+        calls.append(1)
+        if len(calls) == {"_delete": 4, "forget": 3}.get(moment, 1):
+            raise KeyboardInterrupt
+        return whole(*words)
+
+    monkeypatch.setattr(module, moment, dying)
+    with pytest.raises(KeyboardInterrupt):
+        take_out(lake, GONE)
+    monkeypatch.setattr(module, moment, whole)
+    take_out(lake, GONE)
+    left = files_holding(here, wanted)
+    assert {path.split("/")[2] for path in left} == {"removals"}, left
+    assert all(row["applied_at"] for row in lake.ledger.read("removals").to_pylist())
+    assert take_out(lake, GONE).counts == {"in": 0, "found": 0, "removed": 0, "remaining": 0}
+
+
+def test_the_tables_serve_on_after_it(lake):
+    take_out(lake, GONE)
+    assert metadata.is_current(lake)
+    assert metadata.refresh(lake) == 0
+    lake.ledger.append("scores", [{"clip_id": CLIPS[STAYS][1], "run_id": "r2", "scored_at": now(), "technical": {"sharpness": 2.0, "fingerprint": "t"}}])
+    assert metadata.behind(lake) == 1
+    metadata.refresh(lake)
+    assert [row["technical"]["sharpness"] for row in sorted(lake.ledger.read("clip_metadata").to_pylist(), key=lambda row: row["clip_id"])] == [1.0, 2.0]
+
+
+def test_a_state_from_before_a_removal_does_not_stop_a_refresh(lake, monkeypatch):
+    monkeypatch.setattr(metadata, "keep_state", lambda lake: None)
+    take_out(lake, GONE)
+    assert metadata.behind(lake) == 1
+    assert metadata.refresh(lake) == 2
+
+
+def test_what_remains_is_told_and_ends_with_status_4(lake, monkeypatch):
+    from jobs.removal import exported
+
+    monkeypatch.setattr(exported, "take_out", lambda found, target: None)
+    with pytest.raises(VerificationError, match="something remains: export:.*talkvid=") as raised:
+        take_out(lake, GONE)
+    assert raised.value.exit_status == 4
+    assert [row["applied_at"] for row in lake.ledger.read("removals").to_pylist()] == [None]
+
+
+def test_checkpoints_trained_on_it_are_listed_and_media_elsewhere_is_left(here, lake, tmp_path, footage):  # noqa: F811
+    for stage, clips in (("stage_1", CLIPS[GONE]), ("stage_2", CLIPS[STAYS])):
+        (tmp_path / "trained" / stage).mkdir(parents=True)
+        (tmp_path / "trained" / stage / "snapshot.json").write_text(json.dumps({"clips": clips}))
+    lake.ledger.append("runs", [{"run_id": "train-1", "verb": "train", "output_uris": [str(tmp_path / "trained")], "complete": True}])
+    summary = take_out(lake, GONE)
+    assert summary.extra["checkpoints"] == [str(tmp_path / "trained" / "stage_1")]
+    assert take_out(lake, STAYS).notes == [f"remove: {footage[STAYS]} lies outside the lake and was not deleted"]
+    assert footage[STAYS].exists()
+
+
+def test_a_video_the_lake_never_had_is_kept_out_too(lake):
+    summary = take_out(lake, "https://example.org/never.mp4")
+    assert summary.counts["in"] == 0
+    assert Known.of(lake.ledger).tombstones.name(Source("https://example.org/never.mp4", is_download=True))
+
+
+def test_neighbours_with_similar_ids_are_left_alone(lake):
+    other = f"{GONE}_2"
+    clip = {"clip_id": f"{other}-000000000-000000600", "preset": "default", "video_id": other, "start_s": 0.0, "end_s": 0.6}
+    lake.ledger.append("clips", [clip])
+    lake.ledger.append("runs", [{"run_id": "x", "verb": "x", "configuration": f"{other} {URL}&list=1", "complete": True}])
+    take_out(lake, GONE)
+    assert {row["video_id"] for row in lake.ledger.read("clips").to_pylist()} == {other, STAYS}
+    assert [row["configuration"] for row in lake.ledger.read("runs").to_pylist() if row["run_id"] == "x"] == [
+        f"{other} {URL.replace(GONE, '(removed)')}&list=1"
+    ]
+
+
+@pytest.mark.parametrize("words", [[], ["no id at all!"], [CLIPS[STAYS][0]]])
+def test_words_that_mean_no_video_are_refused(lake, words):
+    with pytest.raises(UsageError):
+        take_out(lake, *JOB.configure(verb_parser(JOB).parse_args(words)).words)
+
+
+def test_no_id_stands_in_a_predicate(lake, monkeypatch):
+    from schemas import delta_log
+
+    monkeypatch.setattr("jobs.removal.history.forget", lambda lake, name: None)
+    with pytest.raises(VerificationError, match="history:videos="):
+        take_out(lake, GONE)
+    for name in ("videos", "scores", "clips", "exports"):
+        table = lake.place.table(name)
+        said = json.dumps([delta_log.commit_info(table, version) for version in range(lake.place.version(name) + 1)])
+        assert "MERGE" in said
+        assert GONE not in said.split("MERGE", 1)[1], name
+
+
+assert SPANS
