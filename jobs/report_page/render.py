@@ -14,7 +14,7 @@ from jobs.text_table import escaped
 _LONGEST = 160
 
 
-def page(facts: Mapping[str, Any]) -> str:
+def page(facts: Mapping[str, Any], template: str = "page.html") -> str:
     """One self-contained HTML page."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
@@ -28,7 +28,7 @@ def page(facts: Mapping[str, Any]) -> str:
     }
     environment.globals |= {"histogram": plots.histogram, "not_stated": NOT_STATED}
     style = Markup(_resource("page.css"))
-    return environment.from_string(_resource("page.html")).render(style=style, **facts)
+    return environment.from_string(_resource(template)).render(style=style, **facts)
 
 
 def plain(text: str, longest: int = _LONGEST) -> str:

@@ -1,0 +1,96 @@
+"""Groups of videos and their metrics, as rows of `evaluations`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from inference.metrics.catalogue import Metric, Settings
+from inference.metrics.frechet import FID_DDOF, FVD_DDOF
+from inference.metrics.gauges import Features, Value
+from inference.metrics.groups import Group, of_features, of_values
+from jobs.evaluation_items import ALL, Item
+from schemas.lake import Lake
+from udfs.fingerprint import fingerprint
+
+_DDOF = {"fid": FID_DDOF, "fvd": FVD_DDOF}
+
+
+@dataclass
+class Measured:
+    """What is known of items, by metric and item: values, and features of the metrics that only sets have."""
+
+    values: dict[str, dict[str, Value]] = field(default_factory=dict)
+    features: dict[str, dict[str, Features]] = field(default_factory=dict)
+
+    def has(self, metric: str, item_id: str) -> bool:
+        """True where it was measured, be it that there is no value."""
+        return item_id in self.values.get(metric, {})
+
+    def add(self, row: Mapping[str, Any], wanted: Mapping[str, str]) -> None:
+        """Take a row of `evaluated`; of it the metrics with the wanted fingerprints."""
+        taken = [value for value in row["values"] or () if wanted.get(value["metric"]) == value["fingerprint"]]
+        for value in taken:
+            self.values.setdefault(value["metric"], {})[row["item_id"]] = Value(value["value"], value["reason"])
+        names = {value["metric"] for value in taken}
+        for one in row["features"] or ():
+            if one["metric"] in names:
+                rows = np.frombuffer(one["data"], "<f4").reshape(one["rows"], one["width"])
+                self.features.setdefault(one["metric"], {}).setdefault(row["item_id"], {})[one["side"]] = rows
+
+
+def known(lake: Lake, items: Sequence[Item], wanted: Mapping[str, str]) -> Measured:
+    """What `evaluated` has of these items with these fingerprints (metric to fingerprint)."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    measured = Measured()
+    table = lake.ledger.read("evaluated")
+    ours = table.filter(pc.is_in(table["item_id"], pa.array([item.item_id for item in items], pa.string())))
+    for row in ours.sort_by("measured_at").to_pylist():
+        measured.add(row, wanted)
+    return measured
+
+
+def rows(
+    items: Sequence[Item],
+    metrics: Sequence[Metric],
+    lacking: Mapping[str, str],
+    measured: Measured,
+    axes: Sequence[str],
+    settings: Settings,
+    resamples: int,
+) -> Iterator[dict[str, Any]]:
+    """A row for each metric of all videos, and of each group of every axis; `lacking` has the sentence for metrics without weights."""
+    models = sorted({item.model for item in items if item.model})
+    grouped = {(ALL, ALL): list(items)}
+    for axis in axes:
+        for item in items:
+            grouped.setdefault((axis, item.group(axis)), []).append(item)
+    for metric in metrics:
+        made = metric.name if metric.name in lacking else metric.fingerprint(settings)
+        named = fingerprint("evaluation", 1, made, {str(number): model for number, model in enumerate(models)})
+        for (axis, group), members in sorted(grouped.items(), key=lambda entry: (entry[0][0] != ALL, entry[0])):
+            found = _of(metric, members, lacking, measured, resamples)
+            told = metric.told(settings) + (f"; interval of {found.resamples} resamples" if found.resamples else "")
+            yield {
+                "metric": metric.name,
+                "group_axis": axis,
+                "group_value": group,
+                **{name: getattr(found, name) for name in ("value", "low", "high", "n", "clips", "reason")},
+                "convention": told,
+                "fingerprint": named,
+            }
+
+
+def _of(metric: Metric, members: Sequence[Item], lacking: Mapping[str, str], measured: Measured, resamples: int) -> Group:
+    ours = [item for item in members if item.generated or metric.of_sets]
+    if metric.name in lacking:
+        return Group(None, None, None, 0, len(ours), lacking[metric.name])
+    nothing = Value(reason="it could not be measured, see the table failures")
+    values = [measured.values.get(metric.name, {}).get(item.item_id, nothing) for item in ours]
+    if not metric.of_sets:
+        return of_values(values, resamples) if values else Group(None, None, None, 0, 0, "there are no generated videos in the group")
+    features = [measured.features.get(metric.name, {}).get(item.item_id, {}) for item in ours]
+    return of_features(features, _DDOF[metric.name], resamples, values)

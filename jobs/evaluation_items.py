@@ -1,0 +1,116 @@
+"""The videos that `evaluate` looks at: those of a run of generate, or the files of two folders."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from inference.evaluating import item_name
+from schemas.errors import MissingError
+from schemas.lake import Lake
+from schemas.snapshot import snapshot
+
+AXES = ("language", "age_group", "gender", "ethnicity")
+VIDEOS = frozenset({".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v"})
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Item:
+    """A generated video and what it is compared with, by address; `generated` None for a real video that nothing was generated for."""
+
+    item_id: str
+    name: str
+    generated: str | None
+    real: str | None
+    audio: str | None = None
+    portrait: str | None = None
+    model: str | None = None
+    seconds: float = 5.0
+    labels: Mapping[str, str | None] = field(default_factory=dict)
+
+    def group(self, axis: str) -> str:
+        """Its group of an axis."""
+        return (self.labels.get(axis) or "").strip() or "not stated"
+
+
+@dataclass(frozen=True)
+class Items:
+    """All of them; `source` names the run or the folder, `unmade` counts videos of the run that generate could not make."""
+
+    source: str
+    items: Sequence[Item]
+    unmade: int = 0
+
+    @property
+    def models(self) -> list[str]:
+        """Fingerprints of the models that made them."""
+        return sorted({item.model for item in self.items if item.model})
+
+
+def of_run(lake: Lake, run: str | None) -> Items:
+    """The newest row of each video of a run of generate; of the newest run without a name, of all runs by `all`. Raises `MissingError`."""
+    rows = lake.ledger.read("generations").sort_by("created_at").to_pylist() if lake.place.version("generations") >= 0 else []
+    if not rows:
+        raise MissingError("there are no generated videos; make some with: talkvid generate --table CSV, or give --generated DIR --reference DIR")
+    wanted = run or rows[-1]["run_id"]
+    newest = {(row["run_id"], row["generation_id"]): row for row in rows if wanted in (ALL, row["run_id"])}
+    if not newest:
+        known = ", ".join(dict.fromkeys(row["run_id"] for row in reversed(rows)))
+        raise MissingError(f"--generations {run}: there is no such run; there are {known}")
+    made = [row for row in newest.values() if row["status"] == "written"]
+    labels = _labels(lake, [row["clip_id"] for row in made])
+    items = [_generated(row, labels.get(row["clip_id"], {})) for row in sorted(made, key=lambda row: (row["run_id"], row["generation_id"]))]
+    return Items(wanted, items, len(newest) - len(made))
+
+
+def of_folders(lake: Lake, generated: str, real: str | None) -> Items:
+    """The videos of one folder with those of the same relative name, up to the extension, in the other; real ones alone count for sets only.
+
+    A file that is called after a clip has the clip's labels. Raises `MissingError` for a folder that is not there or holds no video.
+    """
+    ours, theirs = _videos(generated), _videos(real) if real else {}
+    clips = {name: Path(name).name.removeprefix("v_") for name in {*ours, *theirs}}
+    labels = _labels(lake, list(clips.values()))
+    items = []
+    for name in sorted({*ours, *theirs}):
+        one, other = ours.get(name), theirs.get(name)
+        item_id = item_name(*(part for path in (one, other) for part in _age(path)))
+        items.append(Item(item_id, name, one and str(one), other and str(other), labels=labels.get(clips[name], {})))
+    return Items(generated, items)
+
+
+def _generated(row: Mapping[str, Any], clip: Mapping[str, str | None]) -> Item:
+    named = [row[name] for name in ("generation_id", "fingerprint", "output_uri", "bytes", "reference_uri", "audio_uri", "ground_truth_uri")]
+    labels = {axis: row[axis] or clip.get(axis) for axis in AXES}
+    addresses = {"generated": row["output_uri"], "real": row["ground_truth_uri"], "audio": row["audio_uri"], "portrait": row["reference_uri"]}
+    return Item(item_name(*named), row["generation_id"], **addresses, model=row["model_fingerprint"], seconds=row["duration_s"] or 5.0, labels=labels)
+
+
+def _labels(lake: Lake, clips: Sequence[str | None]) -> dict[str, dict[str, str | None]]:
+    """Labels by clip, of those that the lake knows."""
+    asked = sorted({clip for clip in clips if clip})
+    if not asked or lake.place.version("clip_metadata") < 0:
+        return {}
+    with snapshot(lake.ledger, ("clip_metadata",)) as engine:
+        columns = ", ".join(f"m.{axis}" for axis in AXES)
+        rows = engine.execute(f"SELECT m.clip_id, {columns} FROM clip_metadata m JOIN (SELECT unnest(?) AS clip_id) USING (clip_id)", [asked]).fetchall()
+    return {clip: dict(zip(AXES, values, strict=True)) for clip, *values in rows}
+
+
+def _videos(folder: str) -> dict[str, Path]:
+    """Videos below a folder by their relative names without extension."""
+    root = Path(folder)
+    if not root.is_dir():
+        raise MissingError(f"there is no folder {folder}")
+    found = {str(path.relative_to(root).with_suffix("")): path for path in sorted(root.rglob("*")) if path.suffix.lower() in VIDEOS and path.is_file()}
+    if not found:
+        raise MissingError(f"there is no video in {folder}")
+    return found
+
+
+def _age(path: Path | None) -> tuple[object, ...]:
+    if path is None:
+        return (None,)
+    stat = path.stat()
+    return (path, stat.st_size, stat.st_mtime_ns)
