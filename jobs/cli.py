@@ -30,6 +30,7 @@ VERBS = {
     "report": "write the HTML report",
     "prepare": "make training samples of the kept clips",
     "run": "ingest, segment, score, filter, export and report in one go",
+    "evaluate": "measure generated videos and compare groups",
     "bench": "choose the benchmark and keep its speakers out of training",
     "demo": "the whole line on sample footage, or on your own",
     "remove": "take videos out of every place, and keep them out",
