@@ -29,6 +29,7 @@ VERBS = {
     "sql": "ask the tables",
     "report": "write the HTML report",
     "prepare": "make training samples of the kept clips",
+    "generate": "make videos from portraits and sounds",
     "run": "ingest, segment, score, filter, export and report in one go",
     "evaluate": "measure generated videos and compare groups",
     "bench": "choose the benchmark and keep its speakers out of training",
