@@ -1,6 +1,7 @@
-"""Waiting for the first executor: Spark itself waits for one for ever (cluster.md §1)."""
+"""Reaching the master, and waiting for the first executor: Spark itself waits for one for ever (cluster.md §1)."""
 
 import json
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -15,6 +16,21 @@ if TYPE_CHECKING:
 WAIT = "spark.talkvid.executorWait"
 """Setting: seconds in which the first executor has to come."""
 WAIT_S = 180.0
+
+
+def reach_master(master: str, timeout_s: float = 10.0) -> None:
+    """Raise `MissingError` when no standalone master of `master` (spark://A:7077,B:7077) takes a connection; others are not asked."""
+    if not master.startswith("spark://"):
+        return
+    reasons = []
+    for place in master.removeprefix("spark://").split(","):
+        host, _, port = place.rpartition(":")
+        try:
+            with socket.create_connection((host, int(port)), timeout=timeout_s):
+                return
+        except (OSError, ValueError) as error:
+            reasons.append(f"{place}: {getattr(error, 'strerror', None) or error}")
+    raise MissingError(f"no master answers at {master} ({'; '.join(reasons)}): start it (cluster/standalone/start-master.sh), or give its address by --master")
 
 
 def await_executor(session: "SparkSession", poll_s: float = 0.25) -> None:

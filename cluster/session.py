@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cluster import s3a
-from cluster.executors import await_executor
+from cluster.executors import await_executor, reach_master
 from cluster.jars import DELTA_COORDINATE, IVY, jars_in_cache, jars_installed, spark_jars_folder
 from cluster.package import runs_from_zip, write_package
 from schemas.errors import MissingError
@@ -75,6 +75,7 @@ def spark_session(master: str | None = None, conf: Mapping[str, str] | None = No
     chosen = given.get("spark.master", None) if submitted else None
     target = master or chosen or DEFAULT_MASTER
     local = target.startswith("local")
+    reach_master(target)
     defaults = _ALWAYS | (_LOCAL | _quiet_log() if local else _REMOTE) | _jars(submitted, target, s3) | (s3a.settings() if s3 else {})
     os.environ.setdefault("PYSPARK_PYTHON", wanted.get("spark.pyspark.python") or sys.executable)
     builder = SparkSession.builder.appName(given.get("spark.app.name", app) if submitted else app).master(target)
@@ -148,6 +149,8 @@ def _explained(error: Exception) -> Exception:
         )
     if "hadoop-aws" in text or "S3AFileSystem" in text:
         return MissingError("the jars for s3a:// are neither here nor to be fetched; run once with network: python -m cluster.jars --s3a")
+    if "stopped SparkContext" in text:
+        return MissingError("the cluster's master did not take the application: is it up, and of this Spark version?")
     if "DeltaSparkSessionExtension" in text or "DeltaCatalog" in text or "io.delta" in text:
         return MissingError(f"Delta's jars are not on Spark's class path; run: make setup, or give spark-submit --packages {DELTA_COORDINATE}")
     return error

@@ -36,6 +36,7 @@ VERBS = {
     "demo": "the whole line on sample footage, or on your own",
     "remove": "take videos out of every place, and keep them out",
     "weights": "list, fetch, verify and add network weights",
+    "doctor": "look at the driver and every executor, and say what to do",
     "package": "write the project as a zip for spark-submit --py-files",
     "cluster-conf": "print Spark settings for nodes of a kind, with reasons",
 }
@@ -74,6 +75,8 @@ def run_verb(job: Job, words: list[str]) -> int:
             print(summary.results)
         if job.prints_summary:
             print(summary.json() if args.json else summary.line(), flush=True)
+        if summary.failure is not None:
+            raise summary.failure
         if args.max_failed is not None and summary.counts.get("failed", 0) > args.max_failed:
             raise TooManyFailedError(f"{summary.counts['failed']} failed, more than --max-failed {args.max_failed}")
         return 0

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field
 
-from schemas.errors import VerificationError
+from schemas.errors import TalkvidError, VerificationError
 
 
 @dataclass
@@ -11,7 +11,8 @@ class Summary:
     """Outcome of one run of a verb.
 
     `counts` holds the words of law 6 in their order, `in` first; `results` is what stdout shows before the last line;
-    `notes` are sentences for the user; `extra` goes into `--json` as it is (for example `skipped_scorers`).
+    `notes` are sentences for the user; `extra` goes into `--json` as it is (for example `skipped_scorers`). `failure` ends the verb
+    with its sentence and status after all that was printed.
     """
 
     verb: str
@@ -23,6 +24,7 @@ class Summary:
     notes: list[str] = field(default_factory=list)
     extra: dict[str, object] = field(default_factory=dict)
     complete: bool = True
+    failure: TalkvidError | None = None
 
     def line(self) -> str:
         """`verb: in=… … seconds=…`, the last line of stdout."""

@@ -51,3 +51,8 @@ def test_spark_submit_is_not_overridden(tmp_path):
     answer = subprocess.run([str(submit), *words], capture_output=True, text=True, timeout=300, env=os.environ | {"PYSPARK_PYTHON": sys.executable})
     assert "GOT local[1] 7 mine" in answer.stdout, answer.stderr[-2000:]
     assert "ROWS 1" in answer.stdout
+
+
+def test_a_master_that_is_not_there_is_one_sentence_at_once():
+    answer = python("from cluster.session import spark_session; spark_session('spark://127.0.0.1:9')")
+    assert "MissingError: no master answers at spark://127.0.0.1:9" in answer.stderr

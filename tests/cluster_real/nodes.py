@@ -134,6 +134,8 @@ class Cluster:
             words = [str(scripts / "start-worker.sh"), "--foreground", self.master, "--host", address(node), "--cores", str(self.cores)]
             words += ["--memory", self.memory, "--gpus", str(self.gpus), "--work-dir", str(self.folder / "work" / node)]
             options = {"SPARK_WORKER_OPTS": self.worker_options, "TALKVID_GPUS": str(self.discovery)} | dict(self.worker_environment)
+        if node in self.broken_python:
+            options["SPARK_HOME"] = str(self.worker_env / Path(_pyspark_folder()).relative_to(sys.prefix))
         with open(self.folder / "logs" / f"{node}.log", "ab") as log:
             environment = {"SPARK_DAEMON_MEMORY": "256m", "TALKVID_PYTHON": python, **options}
             self._daemons.append(self.popen(node, words, env=environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL))
@@ -238,6 +240,12 @@ def _ip(*words: str) -> None:
 
 def _environment() -> Path:
     return Path(sys.prefix)
+
+
+def _pyspark_folder() -> str:
+    import pyspark
+
+    return str(Path(pyspark.__file__).parent)
 
 
 def _clean_environment() -> dict[str, str]:

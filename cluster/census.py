@@ -1,0 +1,67 @@
+"""Asking every executor of an application something."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cluster.stages import executor_gpus, executors, is_local
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+TASKS_PER_SLOT = 2
+LINGER_S = 1.0
+"""A task lingers so that no executor takes all of them."""
+
+
+@dataclass(frozen=True)
+class Census:
+    """Answers, one per executor that gave one; hosts of the executors, as the manager names them; why the job failed if it did."""
+
+    answers: list[dict[str, Any]]
+    hosts: list[str]
+    error: str = ""
+
+
+def census(spark: "SparkSession", ask: Callable[[], dict[str, Any]]) -> Census:
+    """Ask every executor once. An executor whose Python does not start gives no answer, and costs nobody else his."""
+    context = spark.sparkContext
+    slots = executors(spark) if executor_gpus(spark) else max(1, context.defaultParallelism)
+    count = 1 if is_local(spark) else slots * TASKS_PER_SLOT
+
+    def answer(_: Iterable[int]) -> Iterator[dict[str, Any]]:
+        import os
+
+        from udfs.spark import take_gpu
+
+        gpu = take_gpu()
+        told = ask()
+        time.sleep(0 if count == 1 else LINGER_S)
+        yield told | {"gpu": gpu, "daemon": os.getppid()}
+
+    error = ""
+    try:
+        answers = context.parallelize(range(count), count).mapPartitions(answer).collect()
+    except Exception as problem:  # noqa: BLE001 - the doctor tells what is wrong with a cluster, whatever it is
+        answers, error = [], _reason(str(problem))
+    hosts = [info.host() for info in context._jsc.sc().statusTracker().getExecutorInfos()]
+    driver = spark.conf.get("spark.driver.host", "")
+    once = {(told["host"], told["daemon"]): told for told in answers}
+    return Census(list(once.values()), sorted(host for host in hosts if host != driver), error)
+
+
+def _reason(text: str) -> str:
+    """The line of Spark's long error that says why."""
+    words = (
+        "Cannot run program",
+        "ModuleNotFoundError",
+        "PYTHON_VERSION_MISMATCH",
+        "Python in worker has different version",
+        "Error from python worker",
+        "ImportError",
+    )
+    for line in text.splitlines():
+        if any(word in line for word in words):
+            return line.strip()[:300]
+    return text.splitlines()[0][:300] if text else "the job failed"

@@ -1,0 +1,118 @@
+"""`talkvid doctor`: looks at the driver and every executor, and says what to do."""
+
+import secrets
+import sys
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cluster.census import Census, census
+from cluster.jars import DELTA_COORDINATE, jars_in_cache, jars_installed
+from cluster.stages import executor_gpus, is_local
+from jobs import doctor_lines, text_table
+from jobs.arguments import assignments
+from jobs.cli import Sessions
+from jobs.doctor_lines import Line
+from jobs.job import Job
+from jobs.summary import Summary
+from schemas.errors import MissingError
+from udfs.health import Facts, facts
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from schemas.lake import Lake
+
+
+@dataclass(frozen=True)
+class DoctorConfig:
+    """Which cluster."""
+
+    master: str | None = None
+    conf: tuple[tuple[str, str], ...] = ()
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """No flags of its own."""
+
+
+def configure(args: Namespace) -> DoctorConfig:
+    """The configuration of a command line."""
+    return DoctorConfig(args.master, tuple(assignments(args.conf, "--conf").items()))
+
+
+def run(spark: "SparkSession | None", lake: "Lake", config: DoctorConfig) -> Summary:
+    """Look at the driver, then through a session at every executor."""
+    probe = secrets.token_hex(4)
+    mine = facts(lake.place.root, probe)
+    jars = jars_installed() or jars_in_cache()
+    advice = "" if jars else f"run make setup, or give spark-submit --packages {DELTA_COORDINATE}"
+    lines = [*doctor_lines.driver(mine, len(jars), advice), *_cluster(config, lake, mine, probe)]
+    wrong = [line for line in lines if not line.fine]
+    summary = Summary("doctor", {"in": len(lines), "ok": len(lines) - len(wrong), "wrong": len(wrong)}, results=_table(lines))
+    summary.extra["lines"] = [{"where": line.where, "what": line.what, "found": line.found, "advice": line.advice} for line in lines]
+    if wrong:
+        summary.failure = MissingError(f"{len(wrong)} of {len(lines)} things are wrong; each line above says what to do")
+    return summary
+
+
+def _cluster(config: DoctorConfig, lake: "Lake", mine: Facts, probe: str) -> list[Line]:
+    """Lines of the session and its executors."""
+    with Sessions(config.master, dict(config.conf)) as sessions:
+        try:
+            session = sessions.get()
+        except MissingError as error:
+            return [Line("cluster", "session", "none", str(error))]
+        began = time.time()
+        found = census(session, partial(facts, lake.place.root, probe))
+        span = (began, time.time())
+        where = "this machine" if is_local(session) else session.sparkContext.master
+        lines = [Line("cluster", "session", f"Spark {session.version} on {where}, {len(found.answers)} of {max(1, len(found.hosts))} executors answered")]
+        if is_local(session):
+            return lines if found.answers else [*lines, doctor_lines.silent("worker", found.error)]
+        gpus = executor_gpus(session) > 0
+    names = _names(found.answers)
+    for name, told in zip(names, found.answers):
+        lines += doctor_lines.executor(name, told, mine, gpus, span)
+    return [*lines, *(doctor_lines.silent(host, found.error) for host in _unheard(found)), *doctor_lines.shared_gpus(found.answers)]
+
+
+def _names(answers: Sequence[Facts]) -> list[str]:
+    """Hosts; with a number where a host has several executors."""
+    hosts = [told["host"] for told in answers]
+    return [host if hosts.count(host) == 1 else f"{host}#{hosts[:index].count(host) + 1}" for index, host in enumerate(hosts)]
+
+
+def _unheard(found: Census) -> list[str]:
+    """Hosts of executors that gave no answer."""
+    left = list(found.hosts)
+    for told in found.answers:
+        known = next((host for host in left if host in told["addresses"]), None)
+        if known is not None:
+            left.remove(known)
+    return left
+
+
+def _table(lines: Sequence[Line]) -> str:
+    rows = [(line.where, line.what, "ok" if line.fine else "WRONG", line.found + (f"\n→ {line.advice}" if line.advice else "")) for line in lines]
+    safe = [tuple(text_table.escaped(cell, keep="\n") for cell in row) for row in rows]
+    return text_table.table(("where", "what", "state", "found"), safe, (False,) * 4)
+
+
+JOB = Job(
+    "doctor",
+    "look at the driver and every executor, and say what to do",
+    arguments,
+    configure,
+    run,
+    needs_spark=lambda config: False,
+    takes_lease=lambda config: False,
+)
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(["doctor", *sys.argv[1:]])

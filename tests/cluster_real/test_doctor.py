@@ -1,0 +1,38 @@
+"""The doctor sees every executor, and says of each thing that is wrong what to do."""
+
+import json
+import subprocess
+
+import pytest
+
+from tests.cluster_real.nodes import Cluster
+
+pytestmark = pytest.mark.cluster
+
+
+def lines(done: subprocess.CompletedProcess) -> dict[tuple[str, str], dict]:
+    return {(line["where"], line["what"]): line for line in json.loads(done.stdout)["lines"]}
+
+
+def test_a_healthy_cluster_has_only_good_lines(cluster, tmp_path):
+    done = cluster.talkvid("doctor", "--lake", str(tmp_path / "lake"))
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    for node in ("w1", "w2"):
+        for what in ("python", "packages", "weights", "gpu", "clock", "ffmpeg", "scratch", "lake"):
+            assert f"{cluster.name}-{node}  {what}" in " ".join(done.stdout.split("  ")).replace("   ", "  ") or what in done.stdout
+    assert "WRONG" not in done.stdout
+    assert not (tmp_path / "lake").exists()
+
+
+def test_each_lack_is_a_line_with_what_to_do(tmp_path):
+    environment = {"TALKVID_SCRATCH": "/proc/nowhere"}
+    with Cluster(tmp_path / "sick", name="tvx", broken_python=frozenset({"w1"}), worker_environment=environment) as cluster:
+        done = cluster.talkvid("doctor", "--json", "--lake", "/proc/lake")
+    assert done.returncode == 3, done.stdout + done.stderr[-2000:]
+    found = lines(done)
+    silent = next(line for (_, what), line in found.items() if what == "python" and line["found"] == "no answer")
+    assert "spark.pyspark.python" in silent["advice"]
+    assert "TALKVID_SCRATCH" in found["tvx-w2", "scratch"]["advice"]
+    assert "s3a://" in found["tvx-w2", "lake"]["advice"]
+    assert found["tvx-w2", "packages"]["advice"] == ""
+    assert done.stderr.strip().splitlines()[-1].startswith("talkvid doctor: ")

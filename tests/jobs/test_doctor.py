@@ -1,0 +1,117 @@
+"""The doctor: facts of this machine, what is made of them, and the verb's table and exit."""
+
+import copy
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from jobs import cli, doctor, doctor_lines
+from udfs.health import facts
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory) -> dict:
+    """What this machine tells, as an executor would."""
+    folder = tmp_path_factory.mktemp("doctor")
+    return facts(str(folder / "lake"), "probe") | {"gpu": None, "daemon": 1}
+
+
+def advice(told: dict, first: dict, wants_gpu: bool = False, span: tuple[float, float] | None = None) -> dict[str, str]:
+    span = span or (told["began"], told["ended"])
+    return {line.what: line.advice for line in doctor_lines.executor("w1", told, first, wants_gpu, span) if line.advice}
+
+
+def test_a_machine_like_the_driver_has_nothing_to_do(told):
+    assert advice(told, told) == {}
+    assert all(line.fine for line in doctor_lines.driver(told, 7, ""))
+
+
+def test_facts_know_the_machine(told):
+    assert told["packages"]["pyarrow"]
+    assert told["store"] == "ok"
+    assert told["scratch"]["free_gib"] > 0
+    assert told["weights"]["transnetv2"] == "ok"
+    assert told["host"] in told["addresses"]
+
+
+@pytest.mark.parametrize(
+    ("what", "change", "word"),
+    [
+        ("python", {"python": "3.9.1"}, "spark.pyspark.python"),
+        ("ffmpeg", {"ffmpeg": None}, "install ffmpeg"),
+        ("ffmpeg build", {"ffmpeg": "ffmpeg version 6.0 Copyright"}, "one build everywhere"),
+        ("scratch", {"scratch": {"folder": "/s", "free_gib": 0.5}}, "TALKVID_SCRATCH"),
+        ("scratch", {"scratch": {"error": "PermissionError"}}, "TALKVID_SCRATCH"),
+        ("lake", {"store": "write: denied"}, "AWS_"),
+        ("weights", {"weights": "ModuleNotFoundError: torch"}, "torch"),
+    ],
+)
+def test_each_lack_has_its_advice(told, what, change, word):
+    found = advice(copy.deepcopy(told) | change, told)
+    assert list(found) == [what]
+    assert word in found[what]
+
+
+def test_other_packages_and_lacking_weights_are_named(told):
+    other = copy.deepcopy(told)
+    other["packages"] |= {"numpy": "1.0"}
+    del other["packages"]["pyarrow"]
+    other["weights"]["transnetv2"] = "missing"
+    lines = {line.what: line for line in doctor_lines.executor("w1", other, told, False, (told["began"], told["ended"])) if line.advice}
+    assert set(lines) == {"packages", "weights"}
+    assert "numpy 1.0 instead of" in lines["packages"].found
+    assert "pyarrow missing" in lines["packages"].found
+    assert lines["weights"].found == "transnetv2: missing"
+
+
+def test_gpus_that_are_not_given_not_visible_or_given_twice(told):
+    assert "spark.task.resource.gpu.amount" in advice(told, told, wants_gpu=True)["gpu"]
+    assert "NVIDIA driver" in advice(told | {"gpu": "3"}, told, wants_gpu=True)["gpu"]
+    assert advice(told | {"gpu": "0", "gpus": {"0": 81559}}, told, wants_gpu=True) == {}
+    twice = doctor_lines.shared_gpus([told | {"gpu": "0"}, told | {"gpu": "0"}, told | {"gpu": "1"}])
+    assert [line.found for line in twice] == ["GPU 0 was given to 2 executors"]
+
+
+def test_a_clock_that_is_off_is_said(told):
+    assert "NTP" in advice(told, told, span=(told["began"] + 60, told["ended"] + 60))["clock"]
+
+
+@pytest.fixture
+def same_session(spark, monkeypatch):
+    """Verbs take the suite's session, and leave it."""
+
+    class Kept:
+        def get(self):
+            return spark
+
+    @contextmanager
+    def sessions(*_: object):
+        yield Kept()
+
+    monkeypatch.setattr(doctor, "Sessions", sessions)
+
+
+def test_the_verb_prints_a_table_and_exits_0_when_all_is_well(same_session, tmp_path, capsys):
+    assert cli.run_verb(doctor.JOB, ["--lake", str(tmp_path / "lake")]) == 0
+    out = capsys.readouterr().out
+    assert "WRONG" not in out
+    assert out.splitlines()[-1].startswith("doctor: in=9 ok=9 wrong=0")
+    assert not (tmp_path / "lake").exists()
+
+
+def test_the_verb_exits_3_after_the_table_when_something_is_wrong(same_session, tmp_path, capsys):
+    assert cli.run_verb(doctor.JOB, ["--lake", "/proc/nowhere"]) == 3
+    printed = capsys.readouterr()
+    assert "WRONG" in printed.out
+    assert "→ a lake is a folder" in printed.out
+    assert "1 of 9 things are wrong" in printed.err
+
+
+def test_an_executor_without_an_answer_is_named(told):
+    from cluster.census import Census
+
+    found = Census([told | {"addresses": ["10.0.0.11"]}], ["10.0.0.11", "10.0.0.12"])
+    assert doctor._unheard(found) == ["10.0.0.12"]
+    assert "spark.pyspark.python" in doctor_lines.silent("10.0.0.12", "").advice
+    assert time.time() > told["ended"]

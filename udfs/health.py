@@ -1,0 +1,136 @@
+"""What a machine tells of itself for `talkvid doctor`: versions, programs, GPUs, weights, space, credentials, its clock.
+
+Runs on the driver and inside a task of every executor. Nothing here raises: what cannot be had is told as a sentence.
+"""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+Facts = dict[str, Any]
+_PROBE = b"talkvid doctor was here\n"
+
+
+def facts(lake: str, probe: str) -> Facts:
+    """Everything that the doctor compares. `probe` is the name of a small file that this machine writes, reads and deletes below
+    the lake `lake`; the driver's own lies there meanwhile (`told_by_driver`)."""
+    began = time.time()
+    told: Facts = {
+        "host": socket.gethostname(),
+        "addresses": _addresses(),
+        "python": sys.version.split()[0],
+        "executable": sys.executable,
+        "packages": packages(),
+        "java": _java(),
+        "ffmpeg": _first_line("ffmpeg", "-version"),
+        "ffprobe": _first_line("ffprobe", "-version"),
+        "gpus": gpus(),
+        "weights": _weights(),
+        "scratch": _scratch(),
+        "store": _store(lake, f"{probe}-{socket.gethostname()}-{os.getpid()}"),
+    }
+    return told | {"began": began, "ended": time.time()}
+
+
+def packages() -> dict[str, str]:
+    """Versions of all installed Python packages, by their names in small letters."""
+    return {found.metadata["Name"].lower(): found.version for found in distributions() if found.metadata["Name"]}
+
+
+def gpus() -> dict[str, int]:
+    """Memory in MiB of each NVIDIA GPU that is visible here, by its address."""
+    answer = _output("nvidia-smi", "--query-gpu=index,memory.total", "--format=csv,noheader,nounits")
+    rows = [line.split(",") for line in (answer or "").splitlines()]
+    return {row[0].strip(): int(row[1]) for row in rows if len(row) == 2 and row[1].strip().isdigit()}
+
+
+def _output(*words: str) -> str | None:
+    """What a program prints, None when it is not there or fails."""
+    if shutil.which(words[0]) is None:
+        return None
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout or done.stderr
+
+
+def _first_line(*words: str) -> str | None:
+    answer = _output(*words)
+    return answer.splitlines()[0] if answer else None
+
+
+def _java() -> str | None:
+    home = os.environ.get("JAVA_HOME")
+    return _first_line(str(Path(home, "bin", "java")) if home else "java", "-version")
+
+
+def _addresses() -> list[str]:
+    """Names and addresses under which a cluster manager may know this machine."""
+    found = {
+        socket.gethostname(),
+        *(os.environ.get(name, "") for name in ("SPARK_LOCAL_IP", "SPARK_LOCAL_HOSTNAME", "SPARK_PUBLIC_DNS", "SPARK_EXECUTOR_POD_IP")),
+    }
+    try:
+        import psutil
+
+        found |= {address.address for card in psutil.net_if_addrs().values() for address in card if address.family == socket.AF_INET}
+    except (ImportError, OSError):
+        pass
+    return sorted(found - {"", "127.0.0.1"})
+
+
+def _weights() -> dict[str, str] | str:
+    """`ok`, `missing` or what is wrong, by entry of the manifest."""
+    try:
+        from udfs import weights
+
+        return weights.verify()
+    except Exception as error:  # noqa: BLE001 - a machine that lacks a package tells so, and goes on
+        return f"{type(error).__name__}: {error}"
+
+
+def _scratch() -> dict[str, Any]:
+    try:
+        from udfs.staging import scratch_folder
+
+        folder = scratch_folder()
+        (folder / f"{os.getpid()}-doctor").write_bytes(_PROBE)
+        (folder / f"{os.getpid()}-doctor").unlink()
+        return {"folder": str(folder), "free_gib": shutil.disk_usage(folder).free / 2**30}
+    except Exception as error:  # noqa: BLE001 - as above
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+def _store(lake: str, name: str) -> str:
+    """`ok`, or which of write, read and delete below the lake failed, and how."""
+    doing = "write"
+    try:
+        from schemas import storage
+
+        there = storage.is_remote(lake) or Path(lake).exists()
+        place = storage.at(lake, ".doctor", name)
+        storage.put_bytes(_PROBE, place)
+        doing = "read"
+        if storage.read_bytes(place) != _PROBE:
+            return "read: what came back is not what was written"
+        doing = "delete"
+        storage.delete(place)
+        _tidy(lake, there)
+        return "ok"
+    except Exception as error:  # noqa: BLE001 - as above
+        return f"{doing}: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+
+
+def _tidy(lake: str, there: bool) -> None:
+    """Remove the folders that the probe made; another machine's may be in them."""
+    for folder in [Path(lake, ".doctor"), *([] if there else [Path(lake)])]:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
