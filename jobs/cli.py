@@ -35,6 +35,7 @@ VERBS = {
     "bench": "choose the benchmark and keep its speakers out of training",
     "demo": "the whole line on sample footage, or on your own",
     "remove": "take videos out of every place, and keep them out",
+    "maintain": "compact and vacuum every table",
     "weights": "list, fetch, verify and add network weights",
     "doctor": "look at the driver and every executor, and say what to do",
     "package": "write the project as a zip for spark-submit --py-files",

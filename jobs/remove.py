@@ -71,7 +71,7 @@ class Places:
     def __init__(self, lake: Lake, target: Target) -> None:
         self.lake, self.target = lake, target
         self.generations = _generations(lake, target)
-        self.rows = TargetRows(lake, target, (row["generation_id"] for row in self.generations))
+        self.rows = TargetRows(lake, target, {row["generation_id"] for row in self.generations}, _evaluated(lake, self.generations))
         self.exports = {folder: found for folder in exported.folders(lake) if (found := exported.named(folder, target))}
         self.media = files.media(lake, target)
         self.generated = files.generated(self.generations)
@@ -161,6 +161,16 @@ def _generations(lake: Lake, target: Target) -> list[dict[str, Any]]:
         for row in rows
         if target.has_clip(row["clip_id"]) or any(row[name] and (row[name] in target.addresses or target.named_by(row[name])) for name in inputs)
     ]
+
+
+def _evaluated(lake: Lake, generations: list[dict[str, Any]]) -> set[str]:
+    """Under which names `evaluated` keeps what was measured of generated videos."""
+    if not generations:
+        return set()
+    from jobs.evaluation_items import ALL, of_run
+
+    made = {row["output_uri"] for row in generations}
+    return {item.item_id for item in of_run(lake, ALL).items if item.generated in made}
 
 
 def _summary(lake: Lake, config: RemoveConfig, found: Resolved, counts: dict[str, int], left: dict[str, int]) -> Summary:

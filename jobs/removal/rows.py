@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 KEPT = ("removals",)
 """Tombstones name what they keep out."""
-LAST = ("exports", "sources", "clips", "videos")
+LAST = ("generations", "exports", "sources", "clips", "videos")
 """Tables by which a removal that was interrupted finds what it has not reached yet, so they are reached last, in this order."""
 
 
@@ -54,13 +54,13 @@ def _has_text(type_: pa.DataType) -> bool:
 
 
 class TargetRows:
-    """The rows of one lake that are about a target, as they are now."""
+    """The rows of one lake that are about a target, as they are now. `generated` and `evaluated` are ids of what was made of it."""
 
-    def __init__(self, lake: Lake, target: Target, evaluated: Iterable[str] = ()) -> None:
+    def __init__(self, lake: Lake, target: Target, generated: Iterable[str] = (), evaluated: Iterable[str] = ()) -> None:
         self._lake, self._target = lake, target
         self._engine = snapshot(lake.ledger, tuple(TABLES))
         sets = {"video_id": target.video_ids, "clip_id": target.clip_ids, "address": target.addresses}
-        sets |= {"entity": target.video_ids | target.clip_ids | target.addresses, "item_id": frozenset(evaluated)}
+        sets |= {"entity": target.video_ids | target.clip_ids | target.addresses, "generation_id": frozenset(generated), "item_id": frozenset(evaluated)}
         self._keys = {name: pa.table({"key": pa.array(sorted(values), pa.string())}) for name, values in sets.items()}
         for name, keys in self._keys.items():
             self._engine.from_arrow(keys).create(f"gone_{name}")
@@ -127,7 +127,7 @@ def _key_columns(name: str) -> list[str]:
 
 
 def _kind(column: str) -> str:
-    if column in ("video_id", "clip_id", "entity", "item_id"):
+    if column in ("video_id", "clip_id", "entity", "generation_id", "item_id"):
         return column
     return "address" if column == "uri" or column.endswith("_uri") else ""
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs import export, metadata
+from jobs.evaluation_items import of_run
 from jobs.export import ExportConfig
 from schemas.active_policy import make_active
 from schemas.ids import clip_id
@@ -61,6 +62,15 @@ def make(folder: Path, footage: dict[str, Path]) -> Lake:
     lake.ledger.append("failures", [failed | {"entity": "/elsewhere/third.mp4", "detail": f"not tried after {URL}"}])
     run = {"verb": "ingest", "configuration": f'{{"sources": ["{URL}", "/elsewhere"]}}', "complete": True, "started": now(), "finished": now()}
     lake.ledger.append("runs", [run | {"run_id": "ingest-1", "input_versions": [("videos", 2)]}, run | {"run_id": "ingest-2", "configuration": "{}"}])
+    for video, ids in CLIPS.items():
+        made = folder / "generated" / f"{video[:4]}.mp4"
+        made.parent.mkdir(exist_ok=True)
+        made.write_bytes(footage[video].read_bytes())
+        row = {"generation_id": f"g-{video[:4]}", "run_id": "generate-1", "reference_uri": f"{folder}/talkvid/videos/v_{ids[0]}.mp4", "status": "written"}
+        row |= {"output_uri": str(made), "fingerprint": "f", "audio_uri": "/elsewhere/a.wav", "created_at": now()}
+        lake.ledger.append("generations", [row])
+    evaluated = [{"item_id": item.item_id, "run_id": "e", "measured_at": now()} for item in of_run(lake, "all").items]
+    lake.ledger.append("evaluated", evaluated)
     make_active(lake.ledger, POLICY)
     verdict = {"policy": POLICY.name, "policy_hash": POLICY.policy_hash, "kept": True, "failed_rules": [], "decided_at": now()}
     lake.ledger.append("verdicts", [verdict | {"clip_id": name} for ids in CLIPS.values() for name in ids])

@@ -78,8 +78,10 @@ def test_no_byte_of_it_is_left_outside_the_tombstone(here, lake, footage):  # no
     left = files_holding(here, wanted)
     assert {path.split("/")[2] for path in left} == {"removals"}, left
     for name, rows in all_rows(lake).items():
-        if name not in ("removals", "runs", "failures", "settings"):
+        if name not in ("removals", "runs", "failures", "settings", "evaluated"):
             assert rows == [row for row in before[name] if GONE not in repr(row)], name
+    assert [len(all_rows(lake)[name]) for name in ("generations", "evaluated")] == [1, 1]
+    assert [path.name for path in (here / "generated").iterdir()] == [f"{STAYS[:4]}.mp4"]
     assert others == {path: path.read_bytes() for path in here.rglob(f"v_{STAYS}*")}
     assert [row["configuration"] for row in lake.ledger.read("runs").to_pylist() if row["run_id"] == "ingest-1"] == ['{"sources": ["(removed)", "/elsewhere"]}']
 
