@@ -1,0 +1,105 @@
+"""A batch of `talkvid generate` killed with -9, its driver or a Python worker, then run again: the videos must be those of an undisturbed run.
+
+`python -m benchmarks.killed_generate [--kills 3] [--videos 8]`
+"""
+
+import argparse
+import csv
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import psutil
+
+from benchmarks.table import show
+from schemas.lake import Lake
+from tests.inference.inputs import QUICK, portrait_file, smoke_checkpoint, tone
+
+
+def make_inputs(folder: Path, videos: int) -> Path:
+    """A model, a portrait, sounds, and the table that asks for videos of them."""
+    smoke_checkpoint(folder / "trained")
+    portrait_file(folder / "portrait.png")
+    for number in range(videos):
+        tone(folder / f"{number}.wav", 0.5 + 0.2 * (number % 4), 200 + 50 * number)
+    table = folder / "wanted.csv"
+    with table.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["generation_id", "reference_image_path", "audio_path"])
+        writer.writerows([f"v{number}", "portrait.png", f"{number}.wav"] for number in range(videos))
+    return table
+
+
+def start(table: Path, out: Path) -> subprocess.Popen:
+    """The verb over the table, in a lake of its own."""
+    words = [sys.executable, "-m", "jobs.cli", "generate", "--table", str(table), "--out", str(out / "videos"), "--lake", str(out / "lake")]
+    words += ["--checkpoint_path", str(table.parent / "trained"), "--device", "cpu", "--quiet", "--master", "local[2,4]"]
+    words += [f"--{name}={value}" for name, value in QUICK.items()]
+    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def written(out: Path) -> dict[str, bytes]:
+    """Every file under a final name."""
+    return {path.name: path.read_bytes() for path in sorted((out / "videos").glob("*")) if not path.name.startswith(".")}
+
+
+def disturb(run: subprocess.Popen, out: Path, victim: str, share: float, videos: int) -> bool:
+    """Kill the driver, or a worker that has an encoder under way, once that share of the videos is there; returns whether something was killed."""
+    while run.poll() is None:
+        time.sleep(0.02)
+        if len(list((out / "videos").glob("*.mp4"))) < share * videos:
+            continue
+        if victim == "driver":
+            run.kill()
+            return True
+        for process in psutil.Process(run.pid).children(recursive=True):
+            try:
+                worker = process.parent()
+                if process.name() == "ffmpeg" and worker is not None and any("pyspark" in word for word in worker.cmdline()):
+                    os.kill(worker.pid, signal.SIGKILL)
+                    return True
+            except (psutil.NoSuchProcess, ProcessLookupError):
+                continue
+    return False
+
+
+def main() -> None:
+    """Kill, run again, compare, print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=3, help="of each kind")
+    parser.add_argument("--videos", type=int, default=8)
+    args = parser.parse_args()
+    rows, bad = [], False
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        table = make_inputs(folder, args.videos)
+        start(table, folder / "undisturbed").wait()
+        wanted = written(folder / "undisturbed")
+        assert len(wanted) == args.videos
+        for victim in ("driver", "worker"):
+            for kill in range(args.kills):
+                out = folder / f"{victim}-{kill}"
+                run = start(table, out)
+                killed = disturb(run, out, victim, kill / args.kills, args.videos)
+                run.wait()
+                there = written(out)
+                torn = sum(wanted.get(file) != data for file, data in there.items())
+                start(table, out).wait()
+                after = written(out)
+                differ = sum(after.get(file) != data for file, data in wanted.items()) + len(after.keys() - wanted.keys())
+                noted = Counter(row["generation_id"] for row in Lake.at(str(out / "lake")).ledger.read("generations").to_pylist())
+                twice = sum(count > 1 for count in noted.values())
+                rows.append((victim, "yes" if killed else "no", len(there), torn, differ, args.videos - len(noted), twice))
+                bad |= bool(torn or differ or twice or len(noted) != args.videos)
+    headings = ("killed", "was there", "videos then", "of them torn", "that differ after", "rows missing", "rows twice")
+    show(f"A batch of {args.videos} videos killed with -9, then run again", headings, rows)
+    sys.exit(bad)
+
+
+if __name__ == "__main__":
+    main()
