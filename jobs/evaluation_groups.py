@@ -73,7 +73,7 @@ def rows(
         named = fingerprint("evaluation", 1, made, {str(number): model for number, model in enumerate(models)})
         for (axis, group), members in sorted(grouped.items(), key=lambda entry: (entry[0][0] != ALL, entry[0])):
             found = _of(metric, members, lacking, measured, resamples)
-            told = metric.told(settings) + (f"; interval of {found.resamples} resamples" if found.resamples else "")
+            told = metric.told(settings) + _interval_told(metric, found)
             yield {
                 "metric": metric.name,
                 "group_axis": axis,
@@ -82,6 +82,12 @@ def rows(
                 "convention": told,
                 "fingerprint": named,
             }
+
+
+def _interval_told(metric: Metric, found: Group) -> str:
+    if not found.resamples:
+        return ""
+    return f"; interval of {found.resamples} resamples of videos" + (", centred on the value" if metric.of_sets else "")
 
 
 def _of(metric: Metric, members: Sequence[Item], lacking: Mapping[str, str], measured: Measured, resamples: int) -> Group:

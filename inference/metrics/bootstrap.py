@@ -36,22 +36,29 @@ def mean_interval(values: NDArray[np.floating], *, resamples: int = RESAMPLES, l
     return _interval(float(items.mean()), np.concatenate(drawn), items.size, level)
 
 
-def set_interval(statistic: Callable[[NDArray[np.int64]], float], n: int, *, resamples: int = RESAMPLES, level: float = LEVEL, seed: int = 0) -> Interval:
-    """Of a number that only a set has, FID and FVD: `statistic` takes the indices, of `n` items, that make up the set.
+def set_interval(
+    statistic: Callable[[NDArray[np.int64]], float], n: int, *, resamples: int = RESAMPLES, level: float = LEVEL, seed: int = 0, centred: bool = False
+) -> Interval:
+    """Of a number that only a set has, FID and FVD: `statistic` takes the indices, of `n` items, that make up the set; draws that are NaN do not count.
 
     Drawing with repeats makes a set poorer, which moves Fréchet distances upwards, so its value may lie at the interval's low end or below it.
+    `centred` takes that away: the drawn numbers are moved so that their mean is the value, none below 0; the interval is then how much the
+    value of a set of this size varies, not where that of a larger set would lie.
     """
     if n < 1:
         raise ValueError("a set without items has no value")
     random = np.random.default_rng(seed)
     value = statistic(np.arange(n))
     drawn = np.array([statistic(random.integers(n, size=n)) for _ in range(resamples if n > 1 else 0)])
+    drawn = drawn[~np.isnan(drawn)]
+    if centred and drawn.size:
+        drawn = np.maximum(drawn - drawn.mean() + value, 0)
     return _interval(value, drawn, n, level)
 
 
 def _interval(value: float, drawn: NDArray[np.float64], n: int, level: float) -> Interval:
     """Bounds are values that were drawn, not between two of them, so that infinite ones stay numbers."""
-    if n == 1:
+    if n == 1 or drawn.size == 0:
         return Interval(value, None, None, n)
     low, high = np.quantile(drawn, ((1 - level) / 2, (1 + level) / 2), method="inverted_cdf")
     return Interval(value, float(low), float(high), n)

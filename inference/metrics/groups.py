@@ -60,7 +60,7 @@ def of_features(items: Sequence[Features], ddof: int, resamples: int, reasons: S
 
     if len(given) == 1:
         return Group(distance(np.arange(1)), None, None, 1, len(items))
-    interval = set_interval(distance, len(given), resamples=count, seed=seed)
+    interval = set_interval(distance, len(given), resamples=count, seed=seed, centred=True)
     return _group(interval, len(items), count)
 
 
@@ -91,5 +91,4 @@ def common_reason(values: Sequence[Value]) -> str | None:
 
 
 def _group(interval: Interval, clips: int, resamples: int) -> Group:
-    low, high = (None if bound is None or np.isnan(bound) else bound for bound in (interval.low, interval.high))
-    return Group(interval.value, low, high, interval.n, clips, None, resamples if low is not None else 0)
+    return Group(interval.value, interval.low, interval.high, interval.n, clips, None, resamples if interval.low is not None else 0)

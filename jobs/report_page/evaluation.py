@@ -89,7 +89,7 @@ def interval(panel: Panel, row: Row) -> Markup:
     def place(value: float) -> float:
         return 6 + (_WIDTH - 12) * (value - low) / (high - low)
 
-    parts = [Markup('<svg class="interval" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(_WIDTH, _HEIGHT, f"{row['group_value']}")]
+    parts = [Markup('<svg class="interval" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(_WIDTH, _HEIGHT, row["group_value"])]
     parts.append(Markup('<line class="axis" x1="0" x2="{0}" y1="8" y2="8"/>').format(_WIDTH))
     if row["low"] is not None and math.isfinite(row["low"]) and math.isfinite(row["high"]):
         parts.append(Markup('<rect class="bar" x="{:.1f}" y="6" width="{:.1f}" height="4"/>').format(place(row["low"]), place(row["high"]) - place(row["low"])))
