@@ -16,6 +16,7 @@ from jobs.batches import in_batches
 from jobs.history import new_run_id, record
 from jobs.intake import Intake
 from jobs.job import Job
+from jobs.recheck import recheck
 from jobs.summary import Summary, check_sum
 from schemas import storage
 from schemas.errors import MissingError, UsageError
@@ -39,7 +40,8 @@ NO_WORK = dict.fromkeys(("in", "found", *OUTCOMES), 0)
 
 @dataclass(frozen=True)
 class IngestConfig:
-    """What to register and how. `kind` is one of `udfs.sources.reading.FORMATS`; `cookies` a file in Netscape's format."""
+    """What to register and how. `kind` is one of `udfs.sources.reading.FORMATS`; `cookies` a file in Netscape's format; `recheck` asks
+    platforms again about videos that are known."""
 
     sources: tuple[str, ...]
     kind: str = "auto"
@@ -50,13 +52,14 @@ class IngestConfig:
     cookies: str | None = None
     sleep_s: float = 5.0
     retries: int = 3
+    recheck: bool = False
     limit: int | None = None
     quiet: bool = False
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Flags of the verb."""
-    parser.add_argument("source", nargs="+", metavar="SOURCE", help="folder, file, glob, text list, TalkVid manifest, http(s) address or YouTube id")
+    parser.add_argument("source", nargs="*", metavar="SOURCE", help="folder, file, glob, text list, TalkVid manifest, http(s) address or YouTube id")
     parser.add_argument("--format", choices=FORMATS, default="auto", help="kind of the sources; found from names and first bytes when auto")
     parser.add_argument("--labels", metavar="CSV", help="labels by uri or video_id; also updates videos that are known already")
     parser.add_argument(
@@ -67,6 +70,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--cookies", metavar="FILE", help="cookies for downloads, in Netscape's format")
     parser.add_argument("--sleep", metavar="S", type=seconds, default=5.0, help="seconds between the starts of two downloads on one machine")
     parser.add_argument("--retries", metavar="N", type=natural, default=3, help="how often a download is tried again, each time after a longer wait")
+    parser.add_argument("--recheck", action="store_true", help="ask platforms again, and remove what is gone or no longer under its licence")
 
 
 def seconds(text: str) -> float:
@@ -78,7 +82,9 @@ def seconds(text: str) -> float:
 
 
 def configure(args: Namespace) -> IngestConfig:
-    """The configuration of a command line."""
+    """The configuration of a command line. Raises `UsageError` when it names nothing to do."""
+    if not args.source and not args.recheck:
+        raise UsageError("ingest takes sources: folders, files, lists, manifests, addresses; or --recheck")
     return IngestConfig(
         sources=tuple(args.source),
         kind=args.format,
@@ -89,6 +95,7 @@ def configure(args: Namespace) -> IngestConfig:
         cookies=args.cookies,
         sleep_s=args.sleep,
         retries=args.retries,
+        recheck=args.recheck,
         limit=args.limit,
         quiet=args.quiet,
     )
@@ -128,7 +135,8 @@ def idle(lake: Lake, config: IngestConfig) -> Summary | None:
     found = survey(lake, config)
     if found.new or changes(lake, found.sources, found.known, found.sheet):
         return None
-    return Summary("ingest", dict(NO_WORK), notes=[f"ingest: nothing new among {len(found.sources)} sources", *_unmatched(lake, found)])
+    notes = [f"ingest: nothing new among {len(found.sources)} sources"] if config.sources else []
+    return _rechecked(lake, config, Summary("ingest", dict(NO_WORK), notes=[*notes, *_unmatched(lake, found)]))
 
 
 def run(spark: "SparkSession | None", lake: Lake, config: IngestConfig) -> Summary:
@@ -151,7 +159,22 @@ def run(spark: "SparkSession | None", lake: Lake, config: IngestConfig) -> Summa
     summary.notes += _unmatched(lake, found)
     summary.extra["updated"] = updated
     record(lake, summary, config, run_id=run_id, started=started, depends_on=())
+    return _rechecked(lake, config, summary)
+
+
+def _rechecked(lake: Lake, config: IngestConfig, summary: Summary) -> Summary:
+    """The summary, with what platforms say of the videos that are known, where that was asked for."""
+    if config.recheck:
+        rechecked = recheck(lake, _download(config), config.limit, config.quiet)
+        told = {name: rechecked.counts[name] for name in ("asked", "there", "gone", "licence", "unknown")}
+        summary.results = "recheck: " + " ".join(f"{name}={count}" for name, count in told.items())
+        summary.extra["recheck"] = told
+        summary.notes += rechecked.notes
     return summary
+
+
+def _download(config: IngestConfig) -> Download:
+    return Download(config.max_height, _cookies(config), config.sleep_s, config.retries)
 
 
 def _without_looking(new: list[Source], known: Known) -> list[dict[str, Any]]:
@@ -177,7 +200,7 @@ def _described(spark: "SparkSession | None", lake: Lake, new: list[Source], know
     plan = Registration(
         media=media,
         copy=config.copy,
-        download=Download(config.max_height, _cookies(config), config.sleep_s, config.retries) if config.download else None,
+        download=_download(config) if config.download else None,
         removed_sha256=known.tombstones.sha256,
         removed_channels=known.tombstones.channels,
     )
