@@ -46,19 +46,19 @@ class SnapshotSource:
 
         snapshot, step, tries = split(self.snapshot, settings.validation_samples)[0], start_step, 0
         while True:
-            stream = SampleStream(snapshot, _stream_settings(settings), processes.rank, processes.world, start_step=step)
             try:
-                for batch in stream:
-                    yield batch
-                    step, tries = batch.step + 1, 0
+                with SampleStream(snapshot, self._stream(settings), processes.rank, processes.world, start_step=step, device=processes.device) as stream:
+                    if processes.first and not tries:
+                        print(*(f"training: {sentence}\n" for sentence in stream.sentences), sep="", end="", file=sys.stderr, flush=True)
+                    for batch in stream:
+                        yield batch
+                        step, tries = batch.step + 1, 0
             except FileGoneError as error:
                 tries += 1
                 if tries > RETRIES:
                     raise
+                print(f"training: {error}; looked up again", file=sys.stderr, flush=True)
                 snapshot = snapshot.resolved()
-                print(f"training: {error}; {len(snapshot.gone)} of {len(snapshot)} clips were removed since the run began", file=sys.stderr, flush=True)
-            finally:
-                _close(stream)
 
     def held_out(self, settings: Settings) -> list[Batch]:
         """The first samples of the clips held out, as they are."""
@@ -68,29 +68,23 @@ class SnapshotSource:
         held = split(self.snapshot, settings.validation_samples)[1]
         if held is None:
             return []
-        stream = SampleStream(held, _stream_settings(settings, alone=True), 0, 1, start_step=0)
-        try:
+        with SampleStream(held, self._stream(settings, alone=True)) as stream:
             return [batch for batch, _ in zip(stream, range(settings.validation_samples))]
-        finally:
-            _close(stream)
 
+    def _stream(self, settings: Settings, *, alone: bool = False) -> "StreamSettings":
+        """What the stream needs to know; `alone`: for one sample at a time, not mirrored, in this process.
 
-def _stream_settings(settings: Settings, *, alone: bool = False) -> "StreamSettings":
-    """What the stream needs to know; `alone`: for one sample at a time, unflipped, in this process."""
-    from training.data import StreamSettings
+        Cached latents are used when all clips have them, from the kind of VAE that the model goes with.
+        """
+        from training.data import StreamSettings
 
-    return StreamSettings(
-        frames=settings.frames,
-        batch_per_rank=1 if alone else settings.batch_per_rank,
-        flip=0.0 if alone else settings.flip,
-        workers=0 if alone else settings.workers,
-        seed=settings.seed,
-        reference_margin=settings.reference_margin,
-    )
-
-
-def _close(stream: object) -> None:
-    """End the stream's workers, if it has any."""
-    close = getattr(stream, "close", None)
-    if close is not None:
-        close()
+        cached = self.snapshot.latents
+        return StreamSettings(
+            frames=settings.frames,
+            batch_per_rank=1 if alone else settings.batch_per_rank,
+            seed=settings.seed,
+            flip=0.0 if alone else settings.flip,
+            workers=0 if alone else settings.workers,
+            reference_margin=settings.reference_margin,
+            latents=cached is not None and cached.startswith("random:") == (settings.model == "smoke"),
+        )
