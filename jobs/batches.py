@@ -69,6 +69,7 @@ def in_batches(
                 reporter=progress.reporter,
                 profile=layout.profile,
                 pool=layout.pool,
+                worker_gib=worker_gib,
             )
             took = time.monotonic() - started
             yield rows

@@ -7,6 +7,7 @@ sees a scrubbed environment and no standard input but what it is fed.
 import contextlib
 import fcntl
 import os
+import resource
 import selectors
 import shutil
 import signal
@@ -29,6 +30,8 @@ from schemas.errors import MissingError
 
 KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "TMPDIR")
 PIPE_BYTES = 1 << 20
+MEMORY_BYTES = 6 << 30
+"""Most address space of one process: the largest picture that is let through takes 1.5 GiB with its reference frames."""
 READ_BYTES = 1 << 16
 KEPT_LOG_LINES = 60
 LONGEST_LOG_LINE_BYTES = 1 << 16
@@ -102,6 +105,8 @@ def _run_once(program: str, arguments: Sequence[str], limit_s: float, max_output
 def explain(finished: Finished) -> Rejected:
     """The rejection that a failed run of ffmpeg or ffprobe means, told by what it logged."""
     said = "\n".join(finished.log)
+    if "Cannot allocate memory" in said:
+        return Rejected("too_large", "it takes more memory to read than the cap allows")
     if "max pixel count" in said or "Picture size" in said:
         return Rejected("too_large", "it claims a picture of more pixels than the cap allows")
     if "moov atom not found" in said:
@@ -281,7 +286,7 @@ def _start(command: list[str], stdin: int) -> subprocess.Popen:
             _starter = ThreadPoolExecutor(1, thread_name_prefix="ffmpeg-starter")
         starter = _starter
     environment = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ} | {"LC_ALL": "C", "AV_LOG_FORCE_NOCOLOR": "1"}
-    return starter.submit(
+    process = starter.submit(
         subprocess.Popen,
         command,
         stdin=stdin,
@@ -291,6 +296,11 @@ def _start(command: list[str], stdin: int) -> subprocess.Popen:
         env=environment,
         start_new_session=True,
     ).result()
+    # On a GPU the driver reserves far more address space than it uses.
+    if "-hwaccel" not in command:
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    return process
 
 
 def _forget_starter() -> None:

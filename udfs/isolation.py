@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from udfs.memory_cap import keep_cap
+
 Rows = list[dict]
 Worker = Callable[[list[dict]], Iterator[tuple[int, Rows]]]
 
@@ -59,6 +61,7 @@ def _child(task: Path) -> None:
     """Body of the child: results go to the real standard output, anything printed to standard error."""
     results = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    keep_cap()
     worker, items = pickle.loads(task.read_bytes())  # noqa: S301 - written by our own parent
     for position, rows in worker(items):
         pickle.dump((position, rows), results)

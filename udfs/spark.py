@@ -11,6 +11,7 @@ import pyarrow as pa
 from schemas.spark import spark_schema, spark_type
 from udfs.device import GPU_ADDRESS
 from udfs.isolation import Rows, Worker, isolated
+from udfs.memory_cap import cap_memory
 from udfs.progress import Reporter
 
 if TYPE_CHECKING:
@@ -34,12 +35,14 @@ def map_bins(
     reporter: Reporter,
     profile: "ResourceProfile | None" = None,
     pool: str = "",
+    worker_gib: float = 1.0,
 ) -> pa.Table:
     """Run `worker` over every bin, one bin a task; returns all result rows, in the order of bins and of finishing.
 
     Items cross as JSON, rows come back as Arrow in `schema`. A task that runs again after its Python worker died does its
     items in child processes (`udfs.isolation`). `profile` says what a task takes of its executor; stages that load models on
-    GPUs give a `pool` of their own, so that no idle Python worker of another stage keeps a model beside theirs.
+    GPUs give a `pool` of their own, so that no idle Python worker of another stage keeps a model beside theirs. `worker_gib` is what a
+    worker should take: far above it, it is killed (`udfs.memory_cap`).
     """
 
     def work(batches: Iterator["pd.DataFrame"]) -> Iterator["pd.DataFrame"]:
@@ -47,6 +50,7 @@ def map_bins(
 
         context = TaskContext.get()
         again = context is not None and context.attemptNumber() > 0
+        cap_memory(worker_gib)
         take_gpu()
         for batch in batches:
             for text in batch["items"]:

@@ -1,0 +1,36 @@
+"""A worker that takes too much memory costs the clip it was at, nothing else; ffmpeg has a cap of its own."""
+
+import time
+
+from udfs import ffmpeg, memory_cap
+from udfs.isolation import isolated
+
+
+def hungry(items):
+    """Takes 600 MiB for one of its items."""
+    for index, item in enumerate(items):
+        held = bytearray(600 << 20) if item["name"] == "glutton" else b""
+        time.sleep(0.5 if held else 0)
+        yield index, [{"name": item["name"], "code": None}]
+
+
+def test_a_worker_killed_for_memory_is_one_row(monkeypatch):
+    monkeypatch.setenv(memory_cap.CAP, str(memory_cap.own_bytes() + (300 << 20)))
+    items = [{"name": "before"}, {"name": "glutton"}, {"name": "after"}]
+    rows = dict(isolated(hungry, items, lambda item: [{"name": item["name"], "code": "worker_died"}]))
+    assert [(rows[index][0]["name"], rows[index][0]["code"]) for index in range(3)] == [("before", None), ("glutton", "worker_died"), ("after", None)]
+
+
+def test_the_cap_counts_what_is_the_process_s_own():
+    before = memory_cap.own_bytes()
+    held = bytearray(64 << 20)
+    assert 60 << 20 < memory_cap.own_bytes() - before < 90 << 20
+    assert len(held)
+
+
+def test_ffmpeg_cannot_take_more_than_its_cap(monkeypatch):
+    large = ["-nostdin", "-loglevel", "level+error", "-f", "lavfi", "-i", "testsrc=size=6000x4000:rate=5:duration=1", "-f", "null", "-"]
+    assert ffmpeg.run("ffmpeg", large, limit_s=60).status == 0
+    monkeypatch.setattr(ffmpeg, "MEMORY_BYTES", 200 << 20)
+    refused = ffmpeg.run("ffmpeg", large, limit_s=60)
+    assert refused.status != 0
