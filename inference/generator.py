@@ -31,8 +31,10 @@ from udfs.device import resolve, visible_gpus
 from udfs.nets.threads import one_torch_thread
 from udfs.scorer import Device
 
-KEPT_FEATURE_BYTES = {"cpu": 256 << 20, "cuda": 4 << 30}
+KEPT_FEATURE_BYTES = {"cpu": 256 << 20, "cuda": 1 << 30}
 """Of drawn key points, kept from step to step."""
+ROOMY_GPU_BYTES = 20 << 30
+"""A GPU with so much memory takes both passes of guidance in one batch; elsewhere that gains nothing or does not fit."""
 DECODED_AT_ONCE = {"cpu": 1, "cuda": 4}
 
 Told = Callable[[float], None]
@@ -167,7 +169,7 @@ class TalkVidInference:
             for unet in networks.unets:
                 kept = 0 if networks.sparing else KEPT_FEATURE_BYTES[networks.device.type] // len(networks.unets)
                 of_video = VideoConditions(model.v_kps_guider, with_reference_keys(unet, same), points, spoken, width, height, kept)
-                predictors.append(progress.counting(Guided(unet, of_video, options.guidance_scale, together=not networks.sparing)))
+                predictors.append(progress.counting(Guided(unet, of_video, options.guidance_scale, together=networks.roomy(ROOMY_GPU_BYTES))))
             latents = initial_noise((1, 4, len(points), height // SIDE_RATIO, width // SIDE_RATIO), options.seed)
             seen_together = anchored_windows(len(points), options.context_frames, options.context_overlap)
             for state in sampled(predictors, latents, options.num_inference_steps, seen_together):

@@ -111,6 +111,11 @@ class Networks:
         """One for each device."""
         return [self.model.denoising_unet, *self._copies]
 
+    def roomy(self, least_bytes: int) -> bool:
+        """True on GPUs with at least so much memory, unless memory is to be spared."""
+        gpus = [device for device in self.devices if device.type == "cuda"]
+        return len(gpus) > 0 and not self.sparing and all(torch.cuda.get_device_properties(gpu).total_memory >= least_bytes for gpu in gpus)
+
     @contextmanager
     def at_work(self, network: nn.Module) -> Iterator[None]:
         """The network is on the device inside."""

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -9,13 +10,14 @@ from inference.options import Options
 from jobs.generation_batch import planned_batch, run_batch
 from jobs.generation_config import RANDOM, GenerateConfig, arguments, configure
 from jobs.generation_plan import STAGE
-from jobs.generation_table import source_of
+from jobs.generation_table import INPUTS, source_of
 from jobs.job import Job
 from jobs.summary import Summary
 from schemas import storage
 from schemas.codes import Rejected
 from schemas.errors import MissingError, UsageError
 from schemas.lake import Lake
+from udfs.staging import staged
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -52,19 +54,22 @@ def _one(config: GenerateConfig) -> Summary:
     from inference.generator import TalkVidInference, all_gpus
     from udfs.device import resolve
 
+    inputs = _inputs(config)
     several = all_gpus() if config.do_multi_devices_inference and resolve(config.device) == "cuda" else None
     maker = TalkVidInference(config.checkpoint_path, config.device, devices=several, dtype=config.dtype, save_gpu_memory=config.save_gpu_memory)
     output = storage.address(config.output_path)
     try:
-        made = maker.generate(
-            config.reference_image_path,
-            config.audio_path,
-            output,
-            kps_path=config.kps_path,
-            driving_video=config.driving_video_path,
-            options=Options(**config.options),
-            told=None if config.quiet else _Told(),
-        )
+        with ExitStack() as stack:
+            places = {name: stack.enter_context(staged(place)) for name, place in inputs.items()}
+            made = maker.generate(
+                places["reference_image_path"],
+                places["audio_path"],
+                output,
+                kps_path=places.get("kps_path"),
+                driving_video=places.get("driving_video_path"),
+                options=Options(**config.options),
+                told=None if config.quiet else _Told(),
+            )
     except Rejected as rejection:
         raise (MissingError if rejection.code == "vanished" else UsageError)(rejection.detail) from rejection
     counts = {"in": 1, "wanted": 1, "written": 1, "present": 0, "failed": 0}
@@ -73,6 +78,15 @@ def _one(config: GenerateConfig) -> Summary:
     lines = [RANDOM] if made.random else []
     summary.results = "\n".join([*lines, f"{output}: {made.frames} frames of {made.width}x{made.height} at {made.fps:g} fps"])
     return summary
+
+
+def _inputs(config: GenerateConfig) -> dict[str, str]:
+    """The files that were named, by flag. Raises `MissingError` for one that is not there, before a model is loaded."""
+    named = {name: getattr(config, name) for name in INPUTS if getattr(config, name) is not None}
+    for name, place in named.items():
+        if not storage.is_remote(place) and not storage.exists(place):
+            raise MissingError(f"--{name}: there is no file {place}")
+    return named
 
 
 class _Told:

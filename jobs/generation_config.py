@@ -97,6 +97,8 @@ def configure(args: Namespace) -> GenerateConfig:
         missing = [f"--{name}" for name in single if getattr(args, name) is None]
         if missing:
             raise UsageError(f"{', '.join(missing)} is missing; or give --table for many videos")
+        if Path(args.output_path).is_dir():
+            raise UsageError(f"--output_path {args.output_path} is a folder; give the name of an mp4")
         if args.out is not None or args.retry_failed:
             raise UsageError("--out and --retry-failed belong to --table")
     elif any(getattr(args, name) is not None for name in (*single, "kps_path", "driving_video_path")):

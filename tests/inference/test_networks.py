@@ -1,0 +1,44 @@
+"""Which networks make a video, and what their fingerprint says."""
+
+from pathlib import Path
+
+import pytest
+
+from inference.networks import Checkpoint
+from schemas.errors import MissingError
+from training.model.official import FILES
+
+
+def released(folder: Path) -> Path:
+    """The names of the released layout; contents are not looked at here."""
+    for name in FILES:
+        (folder / "v-express").mkdir(parents=True, exist_ok=True)
+        (folder / "v-express" / f"{name}.bin").write_bytes(name.encode())
+    for name in ("sd-vae-ft-mse", "wav2vec2-base-960h"):
+        (folder / name).mkdir()
+        (folder / name / "model.safetensors").write_bytes(name.encode())
+    return folder
+
+
+def test_a_smoke_model_says_that_its_weights_are_random(checkpoint):
+    found = Checkpoint.at(checkpoint)
+    assert found.fingerprint().startswith("random:generate-v") and found.side_px == 128
+
+
+def test_frozen_networks_beside_a_released_model_are_taken_and_count(tmp_path):
+    folder = released(tmp_path / "model_ckpts")
+    found = Checkpoint.at(folder)
+    first = found.fingerprint()
+    assert found.side_px == 512 and not first.startswith("random:")
+    assert found.beside("sd-vae-ft-mse") == folder / "sd-vae-ft-mse"
+    (folder / "sd-vae-ft-mse" / "model.safetensors").write_bytes(b"another")
+    assert found.fingerprint() != first
+
+
+def test_a_frozen_network_that_is_nowhere_is_told_before_anything_is_loaded(tmp_path, monkeypatch):
+    folder = released(tmp_path / "model_ckpts")
+    monkeypatch.setenv("TALKVID_WEIGHTS", str(tmp_path / "no weights"))
+    (folder / "wav2vec2-base-960h" / "model.safetensors").unlink()
+    (folder / "wav2vec2-base-960h").rmdir()
+    with pytest.raises(MissingError, match="wav2vec2-base-960h"):
+        Checkpoint.at(folder).fingerprint()
