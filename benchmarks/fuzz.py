@@ -1,0 +1,171 @@
+"""Broken media, seeded: each file is a row, nothing hangs, memory stays in its cap, and nothing but the file is opened.
+
+`python -m benchmarks.fuzz [--n 200] [--seed 0]`. Files are registered as `ingest` does it and, where that succeeds, scored as `score`
+does it, in one Python process under strace (without strace: that column says so). The cap is that of `udfs.memory_cap`.
+"""
+
+import argparse
+import json
+import random
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.table import show
+from udfs.memory_cap import LEAST_GIB
+
+FORMATS = {"mp4": (), "mov": (), "mkv": (), "avi": (), "ts": (), "flv": ("-c:v", "flv"), "webm": ("-c:v", "libvpx", "-deadline", "realtime")}
+KINDS = ("truncated", "bits", "head", "absurd")
+BOXES = (b"mvhd", b"tkhd", b"mdhd", b"stsd", b"stts", b"stsz", b"stsc", b"stco", b"ctts", b"elst", b"avcC", b"trun", b"hdlr")
+LONGEST_S = 120.0
+"""A file that takes longer has hung: probing may take 60 s, and decoding 60 s and 20 s for each second of film."""
+
+
+def originals(folder: Path) -> dict[str, bytes]:
+    """A small whole file of every format."""
+    made = {}
+    for name, options in FORMATS.items():
+        path = folder / f"whole.{name}"
+        source = ["-f", "lavfi", "-i", "testsrc2=size=96x64:rate=10:duration=1", "-f", "lavfi", "-i", "sine=frequency=440:duration=1"]
+        sound = ["-c:a", "libvorbis"] if name == "webm" else ["-ar", "44100"] if name == "flv" else []
+        command = ["ffmpeg", "-v", "error", "-y", *source, *options, *sound, "-pix_fmt", "yuv420p", str(path)]
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+        made[name] = path.read_bytes()
+        path.unlink()
+    return made
+
+
+def broken(whole: dict[str, bytes], kind: str, name: str, dice: random.Random) -> bytes:
+    """A file of format `name`, broken in one of the ways of `KINDS`."""
+    data = bytearray(whole[name])
+    if kind == "truncated":
+        return bytes(data[: dice.randrange(len(data))])
+    if kind == "bits":
+        for _ in range(dice.choice((1, 8, 64, 512))):
+            data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
+        return bytes(data)
+    if kind == "head":
+        other = whole[dice.choice([other for other in whole if other != name])]
+        length = dice.choice((4, 12, 64, 512))
+        return bytes(other[:length] + data[length:])
+    places = [found.end() for box in BOXES for found in re.finditer(re.escape(box), bytes(data))] or [dice.randrange(64, 512)]
+    for _ in range(dice.choice((1, 2, 4))):
+        at = dice.choice(places) + 4 * dice.randrange(0, 24)
+        data[at : at + 4] = dice.choice((b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\x00\x00\x00\x00", dice.randbytes(4)))
+    return bytes(data)
+
+
+def write_files(folder: Path, count: int, seed: int) -> list[str]:
+    """`count` broken files, the ways and formats in turn."""
+    whole, paths = originals(folder), []
+    for number in range(count):
+        dice = random.Random(f"{seed}-{number}")
+        kind, name = KINDS[number % len(KINDS)], list(FORMATS)[number // len(KINDS) % len(FORMATS)]
+        path = folder / f"{number:04d}-{kind}.{name}"
+        path.write_bytes(broken(whole, kind, name, dice))
+        paths.append(str(path))
+    return paths
+
+
+@dataclass
+class Outcome:
+    """What became of all files: rows as (file, code of its failure or `registered`, seconds), peak MiB, and what was opened elsewhere."""
+
+    rows: list[tuple[str, str, float]] = field(default_factory=list)
+    worker_mib: float = 0.0
+    ffmpeg_mib: float = 0.0
+    foreign: list[str] | None = None
+
+
+def run(folder: Path, count: int, seed: int, limit_s: float = 3000.0) -> Outcome:
+    """Make the files below `folder`, look at them in a process of their own, and read what it did."""
+    inputs, scratch = folder / "inputs", folder / "scratch"
+    inputs.mkdir()
+    scratch.mkdir()
+    (folder / "secret.txt").write_text("not to be opened")
+    listed = folder / "files.json"
+    listed.write_text(json.dumps(write_files(inputs, count, seed)))
+    trace = folder / "trace.log"
+    strace = shutil.which("strace")
+    watched = [strace, "-f", "-qq", "-e", "trace=openat,open,connect,socket", "-o", str(trace)] if strace else []
+    environment = {"TMPDIR": str(scratch), "TALKVID_SCRATCH": str(scratch)}
+    command = [*watched, sys.executable, "-m", "benchmarks.fuzz", "--work", str(listed)]
+    root = str(Path(__file__).resolve().parents[1])
+    from os import environ
+
+    done = subprocess.run(command, cwd=root, env=environ | environment, capture_output=True, text=True, timeout=limit_s, check=True)
+    *lines, last = done.stdout.strip().splitlines()
+    worker, ffmpeg = json.loads(last)
+    outcome = Outcome([tuple(json.loads(line)) for line in lines], worker / 1024, ffmpeg / 1024)
+    outcome.foreign = foreign_opens(trace.read_text(errors="replace"), [str(inputs), str(scratch), str(listed), root]) if strace else None
+    return outcome
+
+
+def foreign_opens(trace: str, allowed: Sequence[str]) -> list[str]:
+    """Files that were opened outside the input, the installation and the scratch folder, and addresses outside this process."""
+    installation = ("/usr/", "/lib", "/proc/", "/sys/", "/dev/", "/etc/ld.so", "/etc/localtime", "/etc/ssl/openssl.cnf", sys.prefix, sys.base_prefix)
+    found = set()
+    for line in trace.splitlines():
+        opened = re.search(r'open(?:at)?\((?:AT_FDCWD, |\d+, )?"([^"]*)".*\) = \d', line)
+        if opened and opened[1].startswith("/") and not opened[1].startswith((*installation, *allowed)):
+            found.add(opened[1])
+        if re.search(r"\b(connect\(|socket\(AF_(INET|INET6|NETLINK))", line):
+            found.add(line.strip())
+    return sorted(found)
+
+
+def work(listed: Path) -> None:
+    """Body of the watched process: a line of JSON a file, then peak KiB of itself and of its largest child."""
+    from udfs.registry import build
+    from udfs.score_worker import ScoringPlan, score_items
+    from udfs.sources.register import Registration, register_items
+
+    plan, scoring = Registration(media=str(listed.parent / "media")), ScoringPlan.of(build(["technical", "flow"]))
+    for number, path in enumerate(json.loads(listed.read_text())):
+        started = time.monotonic()
+        empty = dict.fromkeys(("spans", "tubes", "subtitle_uri", "audio_uri"))
+        item = {"number": number, "uri": path, "bytes": None, "is_download": False, "provenance": {}, "audio_is_named": False} | empty
+        ((_, (row,)),) = register_items(plan, [item])
+        said = row.get("code") or "registered"
+        if said == "registered":
+            clip = {name: row[name] for name in ("uri", "width", "height", "fps", "has_audio")}
+            clip |= {"clip_id": "c", "video_id": "v", "start_s": 0.0, "end_s": min(5.0, row["duration_s"]), "scorers": ["technical", "flow"]}
+            ((_, (scored,)),) = score_items(scoring, [clip])
+            said = scored["failures"][0]["code"] if scored["failures"] else "scored"
+        print(json.dumps((Path(path).name, said, time.monotonic() - started)), flush=True)
+    print(json.dumps([resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]), flush=True)
+
+
+def main() -> None:
+    """Run all files and print tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--n", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.work:
+        work(args.work)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = run(Path(folder), args.n, args.seed)
+    by_kind = Counter((name.partition("-")[2].partition(".")[0], said) for name, said, _ in outcome.rows)
+    show(f"{args.n} broken files, seed {args.seed}", ("broken how", "became", "files"), [(*key, count) for key, count in sorted(by_kind.items())])
+    opened = "strace is not here" if outcome.foreign is None else len(outcome.foreign)
+    headings = ("files", "rows", "internal", "slowest, s", "worker peak, MiB", "largest ffmpeg, MiB", "cap, MiB", "opened elsewhere, and sockets")
+    internal = sum(said == "internal" for _, said, _ in outcome.rows)
+    numbers = (args.n, len(outcome.rows), internal, f"{max(row[2] for row in outcome.rows):.1f}", f"{outcome.worker_mib:.0f}", f"{outcome.ffmpeg_mib:.0f}")
+    show("What it took", headings, [(*numbers, f"{LEAST_GIB * 1024:.0f}", opened)])
+    print("\n".join(outcome.foreign or ()))
+    sys.exit(bool(outcome.foreign) or len(outcome.rows) != args.n)
+
+
+if __name__ == "__main__":
+    main()
