@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jobs import metadata
 from jobs.job import Job
 from jobs.random_weights import random_scorers, sentences
+from jobs.removal import files
 from jobs.report_page import distributions, diversity, facts, provenance, stills
 from jobs.report_page.render import page
 from jobs.summary import Summary, check_sum
@@ -66,10 +67,12 @@ def run(spark: "SparkSession | None", lake: Lake, config: ReportConfig) -> Summa
             told = _told(engine, policy) | {"totals": totals, "random": random}
             told |= {"state": state, "lake": lake.place.root, "policy": policy, "policy_is": policy_is, "made_at": now()}
             storage.put_bytes(page(told).encode(), out)
+    unknown = not files.note_report(lake, out)
     counts = {"in": totals.clips, "clips": totals.clips, "kept": totals.kept, "rejected": totals.clips - totals.kept}
     check_sum("report", "clips", ("kept", "rejected"), counts)
     summary = Summary("report", counts, fingerprint=policy.policy_hash, outputs=[out], results=out)
     summary.notes = sentences(random, totals.clips)
+    summary.notes += ["report: this lake cannot be written to, so that a removal will not find the page"] if unknown else []
     behind = metadata.behind(lake)
     summary.notes += [f"report: {behind} scored clips are not in clip_metadata yet; any writing verb brings them in"] if behind else []
     return summary

@@ -46,6 +46,17 @@ def generated(rows: Iterable[dict[str, Any]]) -> list[str]:
     return sorted({row["output_uri"] for row in rows if row.get("output_uri") and storage.exists(row["output_uri"])})
 
 
+def note_report(lake: Lake, page: str) -> bool:
+    """Let a removal find a page that lies outside the lake; False where the lake cannot be written to."""
+    if page.startswith(lake.place.root + "/"):
+        return True
+    try:
+        storage.put_bytes(page.encode(), lake.place.at(REPORTS, text_digest(page)))
+    except PermissionError:
+        return False
+    return True
+
+
 def reports(lake: Lake, target: Target) -> list[str]:
     """Pages that show or name the target: those of this lake, wherever they were written."""
     pages = {str(page) for page in Path(lake.place.root).glob("*.htm*")} if lake.place.is_local else {lake.place.at("report.html")}

@@ -173,6 +173,17 @@ def test_checkpoints_trained_on_it_are_listed_and_media_elsewhere_is_left(here, 
     assert footage[STAYS].exists()
 
 
+def test_a_report_outside_the_lake_is_found(lake, tmp_path):
+    from jobs import report
+    from jobs.report import ReportConfig
+
+    page = tmp_path / "page.html"
+    report.run(None, lake, ReportConfig(str(page)))
+    assert CLIPS[GONE][0] in page.read_text()
+    assert "reports=2" in take_out(lake, GONE).results.splitlines()
+    assert not page.exists()
+
+
 def test_a_video_the_lake_never_had_is_kept_out_too(lake):
     summary = take_out(lake, "https://example.org/never.mp4")
     assert summary.counts["in"] == 0
