@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.bench_choice import AXES
 from jobs.layouts.card import dataset_card
 from jobs.removal.target import Target
 from schemas import storage
@@ -16,7 +17,7 @@ from schemas.lake import Lake
 WRITERS = frozenset({"export", "bench"})
 """Verbs whose outputs are exported folders."""
 _SHARD = re.compile(r"(?:^|/)\d{6}\.tar$")
-_LISTS = ("filtered_video_clips.json", "metadata.jsonl")
+_LISTS = ("filtered_video_clips.json", "metadata.jsonl", *(f"test_{axis}.json" for axis in AXES))
 _CARD = "README.md"
 
 

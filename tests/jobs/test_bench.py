@@ -12,6 +12,9 @@ from jobs import metadata
 from jobs.arguments import verb_parser
 from jobs.bench import JOB, BenchConfig, run
 from jobs.cli import Sessions, execute
+from jobs.layouts.bench import Bench
+from jobs.removal.exported import named, take_out
+from jobs.removal.target import Target
 from jobs.speakers import bench_excluded_clips, clip_speakers
 from schemas.active_policy import make_active
 from schemas.errors import MissingError, UsageError
@@ -189,6 +192,18 @@ def test_two_real_videos_of_one_person_merge_and_another_person_does_not(corpus,
         seen.append(Sighting(name, name, None, backend.name, mean / np.linalg.norm(mean)))
     found = {name: speaker.speaker_id for name, speaker in speakers(seen).items()}
     assert found["hevc_10bit_6s.mp4"] == found["speech_512p25_15s_l7.mp4"] != found["speech_512p25_15s_l4.mp4"]
+
+
+def test_a_removal_takes_the_records_and_files_of_a_clip(tmp_path):
+    place = Bench(tmp_path / "age")
+    place.publish([{"clip_id": clip("a", 0)}, {"clip_id": clip("b", 0)}], {clip("a", 0): None, clip("b", 0): None})
+    media = tmp_path / "age" / place.cut_file(clip("a", 0))
+    media.parent.mkdir()
+    media.write_bytes(b"x")
+    target = Target(clip_ids=frozenset({clip("a", 0)}))
+    take_out(named(str(tmp_path / "age"), target), target)
+    assert [record["clip_id"] for record in json.loads((tmp_path / "age" / "test_age.json").read_text())] == [clip("b", 0)]
+    assert not media.exists()
 
 
 def test_the_face_square_stays_in_the_picture():
