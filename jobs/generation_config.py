@@ -1,6 +1,6 @@
 """The command line of `generate`."""
 
-from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, Namespace
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ def arguments(parser: ArgumentParser) -> None:
     both.add_argument("--checkpoint_path", metavar="DIR", default=DEFAULT_CHECKPOINT, help="what train --output wrote, or the released layout")
     for name, kind in Options.types().items():
         default = "from the generation_id in a table, else 42" if name == "seed" else getattr(Options, name)
-        told = {"default": None, "help": f"{_HELP[name]} (default: {default})"}
+        told = {"default": SUPPRESS, "help": f"{_HELP[name]} (default: {default})"}
         if kind is bool:
             both.add_argument(f"--{name}".replace("_", "-") if name == "median_filter" else f"--{name}", action=BooleanOptionalAction, **told)
         else:
@@ -90,7 +90,7 @@ _HELP = {
 
 def configure(args: Namespace) -> GenerateConfig:
     """The configuration of a command line. Raises `UsageError` for words that mean nothing."""
-    given = {name: getattr(args, name) for name in Options.types() if getattr(args, name) is not None}
+    given = {name: getattr(args, name) for name in Options.types() if hasattr(args, name)}
     Options(**given)
     single = ("reference_image_path", "audio_path", "output_path")
     if args.table is None:
