@@ -95,9 +95,13 @@ def _rewrite_shard(uri: str, target: Target) -> None:
 
 
 def _lines(uri: str) -> Iterator[str]:
+    """Lines of a text, some at a time; files of a store cannot be iterated."""
+    rest = b""
     with storage.open_file(uri) as file:
-        for line in file:
-            yield line.decode("utf-8", "replace")
+        while block := file.read(storage.COPY_BYTES):
+            *lines, rest = (rest + block).split(b"\n")
+            yield from (line.decode("utf-8", "replace") for line in lines)
+    yield rest.decode("utf-8", "replace")
 
 
 def _records(uri: str) -> Iterator[dict[str, Any]]:

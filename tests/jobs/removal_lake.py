@@ -12,6 +12,7 @@ import pytest
 from jobs import export, metadata
 from jobs.evaluation_items import of_run
 from jobs.export import ExportConfig
+from schemas import storage
 from schemas.active_policy import make_active
 from schemas.ids import clip_id
 from schemas.lake import Lake
@@ -37,15 +38,14 @@ def footage(tmp_path_factory) -> dict[str, Path]:
     return {GONE: gone, STAYS: moving_square(folder / "stays.mp4", seconds=1.2, size="96x64")}
 
 
-def make(folder: Path, footage: dict[str, Path]) -> Lake:
-    """The lake `folder/lake`: the video that goes was downloaded into it, the other lies elsewhere. Exports: `folder/<layout>`."""
-    lake = Lake.at(str(folder / "lake"))
+def make(base: Path | str, footage: dict[str, Path]) -> Lake:
+    """The lake `base/lake`: the video that goes was downloaded into it, the other lies elsewhere. Exports: `base/<layout>`."""
+    folder = str(base)
+    lake = Lake.at(f"{folder}/lake")
     lake.ledger.create()
-    media = Path(lake.place.media(GONE), "video.mp4")
-    media.parent.mkdir(parents=True)
-    media.write_bytes(footage[GONE].read_bytes())
-    places = {GONE: media, STAYS: footage[STAYS]}
-    videos = [_video(video, path) for video, path in places.items()]
+    media = storage.at(lake.place.media(GONE), "video.mp4")
+    storage.put_file(footage[GONE], media)
+    videos = [_video(GONE, footage[GONE]) | {"uri": media}, _video(STAYS, footage[STAYS])]
     for video in videos:
         lake.ledger.append("videos", [video])
     sources = {"bytes": 1, "mtime_ns": 1, "outcome": "registered", "seen_at": now()}
@@ -63,11 +63,10 @@ def make(folder: Path, footage: dict[str, Path]) -> Lake:
     run = {"verb": "ingest", "configuration": f'{{"sources": ["{URL}", "/elsewhere"]}}', "complete": True, "started": now(), "finished": now()}
     lake.ledger.append("runs", [run | {"run_id": "ingest-1", "input_versions": [("videos", 2)]}, run | {"run_id": "ingest-2", "configuration": "{}"}])
     for video, ids in CLIPS.items():
-        made = folder / "generated" / f"{video[:4]}.mp4"
-        made.parent.mkdir(exist_ok=True)
-        made.write_bytes(footage[video].read_bytes())
+        made = f"{folder}/generated/{video[:4]}.mp4"
+        storage.put_file(footage[video], made)
         row = {"generation_id": f"g-{video[:4]}", "run_id": "generate-1", "reference_uri": f"{folder}/talkvid/videos/v_{ids[0]}.mp4", "status": "written"}
-        row |= {"output_uri": str(made), "fingerprint": "f", "audio_uri": "/elsewhere/a.wav", "created_at": now()}
+        row |= {"output_uri": made, "fingerprint": "f", "audio_uri": "/elsewhere/a.wav", "created_at": now()}
         lake.ledger.append("generations", [row])
     evaluated = [{"item_id": item.item_id, "run_id": "e", "measured_at": now()} for item in of_run(lake, "all").items]
     lake.ledger.append("evaluated", evaluated)
@@ -76,8 +75,8 @@ def make(folder: Path, footage: dict[str, Path]) -> Lake:
     lake.ledger.append("verdicts", [verdict | {"clip_id": name} for ids in CLIPS.values() for name in ids])
     metadata.refresh(lake)
     for layout in LAYOUTS:
-        _export(lake, ExportConfig(str(folder / layout), layout=layout, quiet=True))
-    Path(lake.place.at("report.html")).write_text(f"<html>{CLIPS[GONE][0]}</html>")
+        _export(lake, ExportConfig(f"{folder}/{layout}", layout=layout, quiet=True))
+    storage.put_bytes(f"<html>{CLIPS[GONE][0]}</html>".encode(), lake.place.at("report.html"))
     return lake
 
 

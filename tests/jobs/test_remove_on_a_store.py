@@ -1,0 +1,32 @@
+"""Removal from a lake and exports in an object store: searched on the server's own disk."""
+
+from pathlib import Path
+
+import pytest
+
+from jobs import remove
+from jobs.remove import RemoveConfig
+from schemas.lease import lease
+from tests.cluster_real.s3_server import S3Server, built, serving
+from tests.jobs.removal_lake import CLIPS, GONE, STAYS, URL, files_holding, footage, make  # noqa: F401
+
+
+@pytest.fixture
+def server(tmp_path):
+    if built() is None:
+        pytest.skip("no S3 server here: needs versitygw on the path, or Go to build it")
+    with serving(tmp_path / "store") as server:
+        yield server
+
+
+def test_no_byte_of_it_is_left_on_the_server(server: S3Server, footage: dict[str, Path]):  # noqa: F811
+    lake = make("s3a://lake-bucket", footage)
+    content = footage[GONE].read_bytes()
+    wanted = [GONE.encode(), URL.encode(), content[len(content) // 2 :][:64]]
+    assert len(files_holding(server.folder, wanted)) > 30
+    with lease(lake.place, "remove"):
+        summary = remove.run(None, lake, RemoveConfig((URL,)))
+    assert summary.counts["remaining"] == 0
+    left = files_holding(server.folder, wanted)
+    assert {path.split("/")[3] for path in left} == {"removals"}, left
+    assert {row["clip_id"] for row in lake.ledger.read("exports").to_pylist()} == set(CLIPS[STAYS])
