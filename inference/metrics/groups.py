@@ -49,19 +49,23 @@ def of_features(items: Sequence[Features], ddof: int, resamples: int, reasons: S
         return Group(None, None, None, 0, len(items), common_reason(reasons) or f"there are no {lacking} videos in the group")
     if min(rows.values()) < 2:
         return Group(None, None, None, len(given), len(items), "one picture or window has no covariance: at least two videos are needed")
-    width = sides["real"][0].shape[1]
-    count = fewer(resamples, min(width, *rows.values()))
+    count = fewer(resamples, min(sides["real"][0].shape[1], *rows.values()))
+    whole = {side: np.concatenate(found).astype(np.float64) for side, found in sides.items()}
+    owners = {side: np.repeat(np.arange(len(given)), [len(item.get(side, ())) for item in given]) for side in sides}
+    value = feature_distance(whole["generated"], whole["real"], ddof)
+    if len(given) == 1:
+        return Group(value, None, None, 1, len(items))
 
     def distance(chosen: NDArray[np.int64]) -> float:
-        parts = [[given[index][side] for index in chosen if side in given[index]] for side in sides]
-        if not all(parts) or min(sum(map(len, part)) for part in parts) < 2:
+        if len(chosen) == len(given) and (chosen == np.arange(len(given))).all():
+            return value
+        times = np.bincount(chosen, minlength=len(given))
+        weights = [times[owners[side]] for side in sides]
+        if min(int(found.sum()) for found in weights) < 2:
             return float("nan")
-        return feature_distance(*(np.concatenate(part) for part in parts), ddof)
+        return _drawn_distance(whole["generated"], weights[0], whole["real"], weights[1], ddof)
 
-    if len(given) == 1:
-        return Group(distance(np.arange(1)), None, None, 1, len(items))
-    interval = set_interval(distance, len(given), resamples=count, seed=seed, centred=True)
-    return _group(interval, len(items), count)
+    return _group(set_interval(distance, len(given), resamples=count, seed=seed, centred=True), len(items), count)
 
 
 def feature_distance(generated: NDArray[np.floating], real: NDArray[np.floating], ddof: int) -> float:
@@ -69,11 +73,30 @@ def feature_distance(generated: NDArray[np.floating], real: NDArray[np.floating]
     the rows' products, which is the same number from a smaller matrix."""
     if min(len(generated), len(real)) >= generated.shape[1]:
         return frechet_distance(Moments.of(generated), Moments.of(real), ddof=ddof)
-    one, other = (np.asarray(rows, np.float64) for rows in (generated, real))
-    gap = one.mean(0) - other.mean(0)
-    one, other = ((rows - rows.mean(0)) / np.sqrt(len(rows) - ddof) for rows in (one, other))
-    overlap = np.linalg.svd(one @ other.T, compute_uv=False).sum()
-    return max(0.0, float(gap @ gap + np.square(one).sum() + np.square(other).sum() - 2 * overlap))
+    each = (np.ones(len(rows), np.int64) for rows in (generated, real))
+    return _drawn_distance(np.asarray(generated, np.float64), next(each), np.asarray(real, np.float64), next(each), ddof)
+
+
+def _drawn_distance(generated: NDArray[np.float64], times: NDArray[np.int64], real: NDArray[np.float64], real_times: NDArray[np.int64], ddof: int) -> float:
+    """The same of sets in which each row stands so many times. Where rows are many, a root by Cholesky of a covariance made regular by 1e-10 of its
+    mean variance, for intervals: twice as fast, and off by about 1e-7."""
+    (one, mean), (other, real_mean) = (_deviations(rows, counts, ddof) for rows, counts in ((generated, times), (real, real_times)))
+    gap, spread = mean - real_mean, np.square(one).sum() + np.square(other).sum()
+    if min(len(one), len(other)) < one.shape[1]:
+        products = one @ other.T if len(one) <= len(other) else other @ one.T
+        squares = np.linalg.eigvalsh(products @ products.T)
+    else:
+        first, second = one.T @ one, other.T @ other
+        root = np.linalg.cholesky(first + np.eye(len(first)) * (1e-10 * max(np.trace(first) / len(first), 1e-300)))
+        squares = np.linalg.eigvalsh(root.T @ second @ root)
+    return max(0.0, float(gap @ gap + spread - 2 * np.sqrt(np.maximum(squares, 0)).sum()))
+
+
+def _deviations(rows: NDArray[np.float64], times: NDArray[np.int64], ddof: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Rows that make the covariance as A'A, each once, and the mean."""
+    taken, n = times > 0, int(times.sum())
+    mean = times @ rows / n
+    return (rows[taken] - mean) * np.sqrt(times[taken] / (n - ddof))[:, None], mean
 
 
 def fewer(resamples: int, side: int) -> int:

@@ -5,7 +5,7 @@ import pytest
 
 from inference.metrics.frechet import FID_DDOF, FVD_DDOF, Moments, frechet_distance
 from inference.metrics.gauges import Value
-from inference.metrics.groups import feature_distance, fewer, of_features, of_values
+from inference.metrics.groups import _drawn_distance, feature_distance, fewer, of_features, of_values
 
 
 def test_a_group_is_the_mean_of_those_that_have_a_value():
@@ -36,6 +36,15 @@ def test_the_distance_of_sets_is_that_of_all_features_and_its_interval_draws_vid
     whole = [Moments.of(np.concatenate([item[side] for item in items])) for side in ("generated", "real")]
     assert group.value == pytest.approx(frechet_distance(*whole, ddof=FID_DDOF), rel=1e-4)
     assert (group.n, group.clips, group.resamples) == (6, 7, 60) and group.low < group.value < group.high
+
+
+@pytest.mark.parametrize("rows", [12, 70])
+def test_a_drawn_set_has_the_distance_of_its_rows_repeated(rows):
+    random = np.random.default_rng(4)
+    one, other = random.standard_normal((2, rows, 20))
+    times = random.integers(0, 4, (2, rows))
+    expected = frechet_distance(*(Moments.of(np.repeat(found, count, 0)) for found, count in zip((one, other), times)), ddof=1)
+    assert _drawn_distance(one, times[0], other, times[1], 1) == pytest.approx(expected, rel=1e-4)
 
 
 def test_one_sided_or_single_features_have_a_reason():
