@@ -7,13 +7,16 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from schemas import storage
 from schemas.errors import MissingError, UsageError
 from training.model import official
 from training.model.config import FULL, ModelConfig
 from training.stages import MODELS
+from udfs.node_copies import node_copy
 
 NOTE = "model.json"
 MODEL_FOLDER = "model"
+FROZEN = "frozen.pt"
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,16 @@ class Exported:
 
 def find(path: str | os.PathLike[str]) -> Exported:
     """The model at `path`: what `train --output` wrote (the whole output: its last stage; one stage; its `model` folder), or a folder in the official
-    layout (the five files, or a `v-express` folder with them). Raises `MissingError` where there is none, `UsageError` for files that do not go together."""
-    place = Path(path).expanduser()
+    layout (the five files, or a `v-express` folder with them). A prefix in a store is copied to this node first.
+
+    Raises `MissingError` where there is none, `UsageError` for files that do not go together.
+    """
+    remote = storage.is_remote(path)
+    place = node_copy(os.fspath(path), _of_a_model) if remote else Path(path).expanduser()
     for folder in _places(place):
         if official.find(folder, "denoising_unet") is not None:
             return _described(folder)
-    raise MissingError(f"{place} holds no trained model: neither model/denoising_unet.bin nor a folder in the official layout")
+    raise MissingError(f"{path if remote else place} holds no trained model: neither model/denoising_unet.bin nor a folder in the official layout")
 
 
 def describe(folder: Path, *, model: str, stage: int, step: int, random: bool, snapshot_version: int | None = None) -> Exported:
@@ -47,6 +54,11 @@ def describe(folder: Path, *, model: str, stage: int, step: int, random: bool, s
     part.write_text(json.dumps(record, indent=1) + "\n")
     os.replace(part, folder / NOTE)
     return Exported(folder, MODELS[model], step, fingerprint, random, stage)
+
+
+def _of_a_model(name: str) -> bool:
+    """True for files that a model may need, of all that lies below an output: steps and metrics are left there."""
+    return not name.startswith("step-") and "/step-" not in name and not name.endswith(FROZEN) and "events.out" not in name
 
 
 def _places(place: Path) -> list[Path]:
