@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from inference.about import about
@@ -122,11 +124,9 @@ class TalkVidInference:
                 portrait = read_portrait(reference_image, width, height, self.networks.faces)
             driving = self._driving(kps_path, driving_video, chosen, frames, width, height)
             points = retargeted(chosen.retarget_strategy, portrait.keypoints, driving, frames, as_released=chosen.retarget_as_released)
-            with self.networks.at_work(self.networks.model.audio_projection):
-                spoken = tokens(self.networks.model.audio_projection, heard(self.networks.speech, sound), frames)
-            del sound
             progress = _Progress(told, frames, chosen)
-            latents = self._latents(portrait, points, spoken, chosen, progress)
+            latents = self._latents(portrait, points, self._spoken(sound, frames), chosen, progress)
+            del sound
             with VideoFile(os.fspath(output_path), audio_file, width, height, frames, chosen.fps) as file:
                 for picture in self._pictures(latents, chosen, progress):
                     file.write(picture.permute(1, 2, 0).contiguous().cpu().numpy())
@@ -156,6 +156,12 @@ class TalkVidInference:
             return points if options.kps_size is None else points * ((width / options.kps_size, height / options.kps_size))
         with about("the driving video", video):
             return driving_keypoints(video, width, height, self.networks.faces, frames, options.fps)
+
+    def _spoken(self, sound: NDArray[np.float32], frames: int) -> Tensor:
+        """What each frame hears, (1, frames, tokens, width) on the CPU."""
+        projection = self.networks.model.audio_projection
+        with self.networks.at_work(projection):
+            return tokens(projection, heard(self.networks.speech, sound), frames)
 
     def _latents(self, portrait: Portrait, points: Points, spoken: Tensor, options: Options, progress: "_Progress") -> Tensor:
         """Clean latents (1, 4, frames, h, w) of the whole video, float32 on the CPU."""
