@@ -17,13 +17,14 @@ from schemas import storage
 from schemas.commits import commit
 from schemas.lake import Lake
 from schemas.ledger import now
+from schemas.row_groups import GroupedTable
 from schemas.tables import TABLES
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-NOT_JOINED = ("samples",)
-"""Its row groups are even on purpose: training reads them as they were written."""
+GROUPED = ("samples",)
+"""Training reads even row groups: files are joined in a way of their own."""
 LONGEST_TRAINING = timedelta(days=30)
 """A trainer that has not told its end for so long is taken to be gone."""
 
@@ -87,7 +88,9 @@ def versions_in_training(lake: Lake) -> dict[str, set[int]]:
 
 def _tidy(lake: Lake, name: str, hours: int, kept: list[int]) -> None:
     """Join small files, delete what is not needed, and leave a checkpoint, so that the log need not be read from its beginning."""
-    if name not in NOT_JOINED:
+    if name in GROUPED:
+        GroupedTable(lake.ledger, name).level()
+    else:
         lake.ledger.compact(name, most_files=1)
     opened = lake.ledger.open(name)
     vacuum = partial(opened.vacuum, hours, dry_run=False, enforce_retention_duration=False, full=True, keep_versions=kept or None)

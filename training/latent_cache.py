@@ -1,5 +1,6 @@
 """Latents of samples that are there already: a worker of `jobs.batches`, places of rows in, files with the same rows and latents out."""
 
+import os
 import sys
 import tempfile
 import traceback
@@ -80,7 +81,7 @@ def moments_of(video: bytes, frames: int, side_px: int, coder: "ImageCoder") -> 
     import torch
 
     found = []
-    with tempfile.TemporaryDirectory(prefix="latents-", dir=scratch_folder()) as folder:
+    with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-latents-", dir=scratch_folder()) as folder:
         path = Path(folder, "sample.mp4")
         path.write_bytes(video)
         times_s = media.frame_times(path)

@@ -9,6 +9,7 @@ import pyarrow as pa
 from jobs.removal.target import Target
 from schemas.commits import commit
 from schemas.lake import Lake
+from schemas.row_groups import GroupedTable
 from schemas.snapshot import snapshot
 from schemas.tables import TABLES
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 KEPT = ("removals",)
 """Tombstones name what they keep out."""
+GROUPED = ("samples",)
+"""Their rows lie in even row groups, and are taken out without giving that up."""
 LAST = ("generations", "exports", "sources", "clips", "videos")
 """Tables by which a removal that was interrupted finds what it has not reached yet, so they are reached last, in this order."""
 
@@ -75,7 +78,10 @@ class TargetRows:
         touched = []
         for name in ordered():
             columns = [column for column in _key_columns(name) if self._engine.execute(f"SELECT 1 FROM {name} WHERE {self._by_key(name, column)}").fetchone()]
-            for column in columns:
+            if columns and name in GROUPED:
+                dropped = self._engine.execute(f"SELECT clip_id FROM {name} WHERE {self._keyed(name)}").fetchall()
+                GroupedTable(self._lake.ledger, name).commit((), [row[0] for row in dropped])
+            for column in columns if name not in GROUPED else ():
                 _delete(self._lake, name, column, self._keys[_kind(column)])
             named = self._named(name)
             if named and self._engine.execute(f"SELECT 1 FROM {name} WHERE ({named}) AND NOT ({self._keyed(name)})").fetchone():
@@ -101,6 +107,10 @@ class TargetRows:
         lake, schema = self._lake, TABLES[name].schema
         engine = snapshot(lake.ledger, (name,))
         keys = _key_columns(name)
+        if name in GROUPED:
+            named_ids = [row[0] for row in engine.execute(f"SELECT clip_id FROM {name} WHERE {named}").fetchall()]
+            GroupedTable(lake.ledger, name).change(named_ids, self._without)
+            return
         rows = engine.sql(f"SELECT * FROM {name} WHERE {named}").to_arrow_table().to_pylist()
         changed = [self._target.without(row) | {key: row[key] for key in keys} for row in rows]
         rest = engine.sql(f"SELECT * FROM {name} WHERE NOT ({named})").to_arrow_reader()
@@ -112,6 +122,13 @@ class TargetRows:
             yield from new.to_batches()
 
         lake.ledger.overwrite(name, pa.RecordBatchReader.from_batches(schema, batches()))
+
+    def _without(self, rows: pa.Table) -> pa.Table:
+        """Rows whose plain texts, but for the keys, do not name the target."""
+        for index, field in enumerate(rows.schema):
+            if pa.types.is_string(field.type) and not _kind(field.name):
+                rows = rows.set_column(index, field, pa.array([self._target.without(text) for text in rows[field.name].to_pylist()], pa.string()))
+        return rows
 
 
 def named_sql(texts: str | None, target: Target) -> str:

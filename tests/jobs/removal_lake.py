@@ -18,6 +18,7 @@ from schemas.ids import clip_id
 from schemas.lake import Lake
 from schemas.ledger import now
 from schemas.policy import Policy, Rule
+from schemas.row_groups import GroupedTable, write_file
 from tests.footage import moving_square
 from udfs.media import probe
 from udfs.sources.register import digest
@@ -60,6 +61,9 @@ def make(base: Path | str, footage: dict[str, Path]) -> Lake:
         failed = {"stage": "score:head", "fingerprint": "h", "code": "internal", "detail": "x", "at": now()}
         lake.ledger.append("failures", [failed | {"entity": ids[1]}])
     lake.ledger.append("failures", [failed | {"entity": "/elsewhere/third.mp4", "detail": f"not tried after {URL}"}])
+    samples = [{"clip_id": name, "video_id": video, "video": footage[video].read_bytes(), "frames": 30} for video, ids in CLIPS.items() for name in ids]
+    table = GroupedTable(lake.ledger, "samples")
+    table.commit([write_file(table.root, "samples", pa.Table.from_pylist(samples))])
     run = {"verb": "ingest", "configuration": f'{{"sources": ["{URL}", "/elsewhere"]}}', "complete": True, "started": now(), "finished": now()}
     lake.ledger.append("runs", [run | {"run_id": "ingest-1", "input_versions": [("videos", 2)]}, run | {"run_id": "ingest-2", "configuration": "{}"}])
     for video, ids in CLIPS.items():
