@@ -1,6 +1,7 @@
 """Reaching the master, and waiting for the first executor: Spark itself waits for one for ever (cluster.md §1)."""
 
 import json
+import re
 import socket
 import time
 import urllib.error
@@ -76,3 +77,14 @@ def _granted(master: str, application: str) -> int | None:
     except (OSError, ValueError, urllib.error.URLError):
         return None
     return next((int(app["cores"]) for app in state.get("activeapps", []) if app.get("id") == application), 0)
+
+
+def python_lacking(error: BaseException) -> MissingError | None:
+    """What to do when a job failed because the nodes have no Python where the driver's is, or another version; None for other failures."""
+    text = str(error)
+    absent = re.search(r'Cannot run program "([^"]+)".*(?:error=2|No such file)', text)
+    if absent:
+        return MissingError(f"the nodes have no Python at {absent[1]}: give --conf spark.pyspark.python=PATH as it is there; talkvid doctor looks at each node")
+    if "PYTHON_VERSION_MISMATCH" in text:
+        return MissingError("the nodes have another Python version than the driver: give --conf spark.pyspark.python=PATH of the same one there")
+    return None

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+from cluster.executors import python_lacking
 from jobs.arguments import assignments, verb_parser
 from jobs.job import Job
 from jobs.summary import Summary
@@ -90,10 +91,19 @@ def run_verb(job: Job, words: list[str]) -> int:
     except (Interrupted, Exception) as error:
         interruption = _interruption_behind(error)
         if interruption is None:
-            traceback.print_exception(error)
-            return 1
+            return _unexpected(job, error)
         print(f"talkvid {job.verb}: interrupted; what was committed stays, run it again to go on", file=sys.stderr)
         return interruption.exit_status
+
+
+def _unexpected(job: Job, error: BaseException) -> int:
+    """Exit status of an error that is nobody's sentence yet; what a cluster's nodes lack is one."""
+    lacking = python_lacking(error)
+    if lacking is None:
+        traceback.print_exception(error)
+        return 1
+    print(f"talkvid {job.verb}: {lacking}", file=sys.stderr)
+    return lacking.exit_status
 
 
 class Sessions:
