@@ -12,6 +12,7 @@ from inference.metrics.gauges import Features, Value
 from inference.metrics.groups import Group, of_features, of_values
 from jobs.evaluation_items import ALL, Item
 from schemas.lake import Lake
+from schemas.snapshot import snapshot
 from udfs.fingerprint import fingerprint
 
 _DDOF = {"fid": FID_DDOF, "fvd": FVD_DDOF}
@@ -42,13 +43,12 @@ class Measured:
 
 def known(lake: Lake, items: Sequence[Item], wanted: Mapping[str, str]) -> Measured:
     """What `evaluated` has of these items with these fingerprints (metric to fingerprint)."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     measured = Measured()
-    table = lake.ledger.read("evaluated")
-    ours = table.filter(pc.is_in(table["item_id"], pa.array([item.item_id for item in items], pa.string())))
-    for row in ours.sort_by("measured_at").to_pylist():
+    with snapshot(lake.ledger, ("evaluated",)) as engine:
+        names = [item.item_id for item in items]
+        query = "SELECT * FROM evaluated WHERE item_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY measured_at"
+        ours = engine.sql(query, params=[names]).to_arrow_table()
+    for row in ours.to_pylist():
         measured.add(row, wanted)
     return measured
 

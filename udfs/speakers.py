@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,15 +58,32 @@ def speakers(sightings: Sequence[Sighting]) -> dict[str, Speaker]:
 
 def _named(seen: Sequence[Sighting], apart: float) -> list[str]:
     """A name for each: the label of the labelled one in its cluster (the first by name), else `face:` and a hash of its first clip."""
-    vectors = np.stack([np.asarray(one.embedding, np.float64) for one in seen])
-    clusters = cluster(vectors, [one.label for one in seen], apart)
+    persons = _within_videos(seen, apart)
+    means = _unit(np.stack([sum(np.asarray(seen[index].embedding, np.float64) for index in person) for person in persons]))
+    clusters = cluster(means, [seen[person[0]].label for person in persons], apart)
     names: dict[int, str] = {}
-    for one, number in zip(seen, clusters, strict=True):
+    for person, number in zip(persons, clusters, strict=True):
+        first = seen[person[0]]
         if number not in names:
-            names[number] = one.label or f"face:{hashlib.sha256(f'{one.backend} {one.clip_id}'.encode()).hexdigest()[:12]}"
-        elif one.label and names[number].startswith("face:"):
-            names[number] = one.label
-    return [names[number] for number in clusters]
+            names[number] = first.label or f"face:{hashlib.sha256(f'{first.backend} {first.clip_id}'.encode()).hexdigest()[:12]}"
+        elif first.label and names[number].startswith("face:"):
+            names[number] = first.label
+    found = [""] * len(seen)
+    for person, number in zip(persons, clusters, strict=True):
+        for index in person:
+            found[index] = names[number]
+    return found
+
+
+def _within_videos(seen: Sequence[Sighting], apart: float) -> list[list[int]]:
+    """Indices of the clips of each person of each video: clips are many, persons few, and only these are compared across videos."""
+    persons: list[list[int]] = []
+    for _, group in groupby(range(len(seen)), key=lambda index: seen[index].video_id):
+        ours = list(group)
+        vectors = np.stack([np.asarray(seen[index].embedding, np.float64) for index in ours])
+        numbers = cluster(vectors, [seen[index].label for index in ours], apart)
+        persons += [[index for index, number in zip(ours, numbers, strict=True) if number == one] for one in dict.fromkeys(numbers)]
+    return persons
 
 
 def cluster(vectors: NDArray[np.float64], labels: Sequence[str | None], apart: float) -> list[int]:
