@@ -112,8 +112,8 @@ def run(spark: "SparkSession | None", lake: Lake, config: RemoveConfig) -> Summa
     summary = _summary(lake, config, found, counts, left)
     if left:
         places_left = ", ".join(f"{place}={count}" for place, count in left.items())
-        raise VerificationError(f"something remains: {places_left}; run it again, and report this if it stays")
-    if not config.dry_run and (counts or past or found.tombstones):
+        summary.failure = VerificationError(f"something remains: {places_left}; run it again, and report this if it stays")
+    elif not config.dry_run and (counts or past or found.tombstones):
         noted = _NotedConfig(len(config.words), len(config.channels))
         record(lake, summary, noted, run_id=new_run_id("remove"), started=started, depends_on=())
     return summary
@@ -174,7 +174,8 @@ def _evaluated(lake: Lake, generations: list[dict[str, Any]]) -> set[str]:
 
 
 def _summary(lake: Lake, config: RemoveConfig, found: Resolved, counts: dict[str, int], left: dict[str, int]) -> Summary:
-    whole, remaining = sum(counts.values()), sum(left.values())
+    remaining = sum(left.values())
+    whole = max(sum(counts.values()), remaining)
     videos = len({video["video_id"] for video in found.target.videos if video["video_id"]}) if counts else 0
     numbers = {"in": videos, "found": whole, "removed": 0 if config.dry_run else whole - remaining, "remaining": whole if config.dry_run else remaining}
     check_sum("remove", "found", ("removed", "remaining"), numbers)
