@@ -30,6 +30,7 @@ VERBS = {
     "sql": "ask the tables",
     "report": "write the HTML report",
     "prepare": "make training samples of the kept clips",
+    "train": "train one stage of the talking-head model",
     "generate": "make videos from portraits and sounds",
     "run": "ingest, segment, score, filter, export and report in one go",
     "evaluate": "measure generated videos and compare groups",

@@ -181,6 +181,7 @@ def read(stage: int, file: str | None = None, overrides: Mapping[str, str] | Non
         raise UsageError(f"{file} is for stage {values['stage']}, not for --stage {stage}")
     if smoke:
         values |= {**IN_SMOKE, "frames": min(int(values["frames"]), SMOKE_FRAMES)}
+        values["start"] = "random" if values["start"] == "initial" else values["start"]
     settings = _settings(values, file or f"stage_{stage}.yaml")
     return changed(settings, overrides or {})
 
@@ -253,3 +254,21 @@ def _as(kind: Any, value: Any, name: str, source: str) -> Any:
         return value
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}[kind]
     raise UsageError(f"{source}: {name} is {words}, not {value!r}")
+
+
+_OPTIMISATION = {"learning_rate", "beta1", "beta2", "weight_decay", "epsilon", "clip_norm", "accumulation", "checkpointing", "ema", "engine", "lip_weight"}
+_UPKEEP = {"start", "steps", "workers", "validate_every", "checkpoint_every", "keep_checkpoints", "export_every", "image_px"}
+MAY_CHANGE = frozenset(_OPTIMISATION | _UPKEEP)
+"""Settings that a resumed run may have otherwise than it began with. The others decide which samples come, or what the weights are."""
+
+
+def continued(begun: Settings, wanted: Settings) -> Settings:
+    """The settings for going on with a run. Raises `UsageError` where they ask for another run."""
+    other = [name for name in asdict(wanted) if name not in MAY_CHANGE and getattr(begun, name) != getattr(wanted, name)]
+    if other:
+        name = other[0]
+        raise UsageError(
+            f"the run in {begun.folder} was begun with {name}={getattr(begun, name)}, not {getattr(wanted, name)}: "
+            "leave it so, give another --output, or begin anew with --resume never"
+        )
+    return wanted

@@ -63,8 +63,8 @@ def started(settings: Settings, output: Path) -> Start:
     lack = missing(settings, output)
     if lack is not None:
         raise MissingError(lack)
-    model = _at_random(settings)
     if settings.start in ("initial", "random"):
+        model = _at_random(settings)
         if settings.start == "initial":
             _fill_from_relatives(model)
         if settings.silenced:
@@ -73,7 +73,7 @@ def started(settings: Settings, output: Path) -> Start:
     found = exported.find(_place(settings.start, output))
     if found.config != settings.model_config:
         raise UsageError(f"{found.folder} holds a model of another size than model={settings.model}; is --smoke given in one stage and not in the other?")
-    official.load(model, found.folder)
+    model = official.opened(found.folder, dtype=torch.float32, config=found.config)
     if _takes_published_motion(settings, found.stage):
         fill_known(model.denoising_unet, _motion(_published(MOTION)))
     if settings.silenced and (settings.stage == 1 or _before(settings, found.stage)):

@@ -1,0 +1,258 @@
+"""`talkvid train`: trains one stage of the talking-head model on the prepared samples."""
+
+import json
+import shutil
+import sys
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobs.arguments import assignments
+from jobs.cli import Sessions
+from jobs.history import new_run_id
+from jobs.job import Job
+from jobs.run import DEFAULT_POLICY, configured, run_line
+from jobs.summary import Summary
+from jobs.training_launch import LAUNCHERS, Launch, launched
+from jobs.training_snapshot import Selection, make_snapshot
+from schemas.errors import BusyError, MissingError, UsageError
+from schemas.lake import Lake
+from schemas.lease import lease
+from schemas.ledger import now
+from training import checkpoints, exported, stages
+from training.snapshot import TABLE, Snapshot
+from training.stages import Settings
+from training.starting_point import missing
+from training.train import CONFIG, SNAPSHOT
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from training.checkpoints import Step
+
+PATIENCE_S = 120.0
+"""How long the end of a training waits for another verb to let go of the lake."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What to train (`settings`), from which samples, into which folder (None: `train` below the lake), and how it is started.
+
+    `input`: a folder of footage that goes through the whole line first. `snapshot`: version of the samples, the newest if None.
+    """
+
+    settings: Settings
+    output: str | None = None
+    input: str | None = None
+    policy: str = DEFAULT_POLICY
+    snapshot: int | None = None
+    resume: str = "auto"
+    launcher: str = "local"
+    ranks: int = 1
+    device: str = "auto"
+    smoke: bool = False
+    quiet: bool = False
+    master: str | None = None
+    conf: tuple[tuple[str, str], ...] = ()
+
+    def folder(self, lake: Lake) -> Path:
+        """Where the stage lies. Raises `UsageError` for a lake in a store without `--output`."""
+        if self.output is None and not lake.place.is_local:
+            raise UsageError("training writes to a folder: give one with --output")
+        output = Path(lake.place.root, "train") if self.output is None else Path(self.output).expanduser()
+        return output.absolute() / self.settings.folder
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Flags of the verb."""
+    parser.add_argument("--stage", type=int, choices=stages.STAGES, required=True, help="1: pictures; 2: motion and lips; 3: everything")
+    parser.add_argument("--config", metavar="YAML", help="settings of your own, or speaker_finetune.yaml; the stage's when not given")
+    parser.add_argument("--set", metavar="K=V", action="append", default=[], help="change a setting, repeatable")
+    parser.add_argument("--input", metavar="DIR", help="train on this footage: runs ingest … prepare on it first")
+    parser.add_argument("--policy", metavar="P", default=DEFAULT_POLICY, help="policy for --input")
+    parser.add_argument("--output", metavar="DIR", help="checkpoints, events and model; LAKE/train when not given")
+    parser.add_argument("--snapshot", metavar="VERSION", type=int, help="version of the samples; the newest when not given")
+    parser.add_argument("--resume", metavar="auto|never|DIR", default="auto", help="go on from the newest step, begin anew, or go on from that step")
+    parser.add_argument("--launcher", choices=LAUNCHERS, default="local", help="who starts the ranks")
+    parser.add_argument("--num-gpus", metavar="N", type=int, help="ranks; all GPUs of this machine when not given, one without a GPU")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where networks run")
+    parser.add_argument("--smoke", action="store_true", help="a tiny model with random weights, to try the whole line in minutes")
+
+
+def configure(args: Namespace) -> TrainConfig:
+    """The configuration of a command line. Raises `UsageError` and `MissingError` for settings that cannot be."""
+    settings = stages.read(args.stage, args.config, assignments(args.set, "--set"), smoke=args.smoke)
+    if args.num_gpus is not None and args.num_gpus < 1:
+        raise UsageError("--num-gpus must be 1 or more")
+    if args.input is not None and not Path(args.input).expanduser().exists():
+        raise MissingError(f"--input {args.input}: there is no such folder")
+    return TrainConfig(
+        settings,
+        args.output,
+        args.input,
+        args.policy,
+        args.snapshot,
+        args.resume if args.resume in ("auto", "never") else str(Path(args.resume).expanduser().absolute()),
+        args.launcher,
+        args.num_gpus or _gpus(args.device),
+        args.device,
+        args.smoke,
+        args.quiet,
+        args.master,
+        tuple(assignments(args.conf, "--conf").items()),
+    )
+
+
+def _gpus(device: str) -> int:
+    from udfs.device import visible_gpus
+
+    return 1 if device == "cpu" else max(1, visible_gpus())
+
+
+def check(lake: Lake, config: TrainConfig) -> None:
+    """Raise `MissingError` for weights, or an earlier stage, that a fresh start lacks, before anything runs."""
+    folder = config.folder(lake)
+    if _step(folder, config.resume) is not None:
+        return
+    lack = missing(config.settings, folder.parent)
+    if lack is not None:
+        raise MissingError(lack)
+
+
+def run(spark: "SparkSession | None", lake: Lake, config: TrainConfig) -> Summary:
+    """footage, if given → snapshot → ranks → model."""
+    if config.input is not None:
+        _prepare(lake, config)
+    folder, run_id = config.folder(lake), new_run_id("train")
+    step = _step(folder, config.resume)
+    if step is not None and step.folder.parent == folder and _finished(folder, config.settings, step):
+        summary = Summary("train", {"in": 0, "steps": 0}, outputs=[str(folder)], notes=[f"train: {folder} has all {config.settings.steps} steps"])
+        return _with_model(summary, folder)
+    settings, snapshot = _planned(lake, config, folder, step)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).write_text(settings.text())
+    snapshot.write(folder / SNAPSHOT)
+    row = _started_row(config, settings, snapshot, folder, run_id)
+    with lease(lake.place, "train"):
+        lake.ledger.create()
+        lake.ledger.append("runs", [row])
+    counts = {"in": len(snapshot) - len(snapshot.gone), "steps": 0}
+    try:
+        told = launched(config.launcher, Launch(folder, config.ranks, config.resume, config.device, config.quiet), spark)
+        counts["steps"] = told["steps"]
+    finally:
+        _told_end(lake, row, counts)
+    summary = Summary("train", counts, outputs=[str(folder)])
+    summary.extra = {name: told[name] for name in ("first_step", "first_loss", "last_loss")}
+    return _with_model(summary, folder)
+
+
+def _step(folder: Path, resume: str) -> "Step | None":
+    """The step that a run would go on from. Raises `MissingError` where the named one is not there."""
+    if resume == "never":
+        return None
+    return checkpoints.newest(folder) if resume == "auto" else checkpoints.at(Path(resume))
+
+
+def _finished(folder: Path, settings: Settings, step: "Step") -> bool:
+    note = folder / exported.MODEL_FOLDER / exported.NOTE
+    return step.manifest.step >= settings.steps and note.is_file() and exported.find(note.parent).step == step.manifest.step
+
+
+def _planned(lake: Lake, config: TrainConfig, folder: Path, step: "Step | None") -> tuple[Settings, Snapshot]:
+    """Settings and clips of the run: of a new one, or those of the one that goes on, where its clips lie now."""
+    if step is not None:
+        begun = step.folder.parent
+        settings = stages.continued(stages.stored(begun / CONFIG), config.settings)
+        snapshot = Snapshot.read(begun / SNAPSHOT).resolved(lake.ledger)
+        if snapshot.gone:
+            print(f"train: {len(snapshot.gone)} of {len(snapshot)} clips were removed since the run began", file=sys.stderr)
+    else:
+        if config.resume == "never" and checkpoints.newest(folder) is not None:
+            aside = folder.with_name(f"{folder.name}.before-{time.strftime('%Y%m%dT%H%M%S')}")
+            shutil.move(folder, aside)
+            print(f"train: the run that was in {folder} lies in {aside} now", file=sys.stderr)
+        settings = config.settings
+        made = make_snapshot(lake, Selection(_filters(settings), config.snapshot))
+        print(f"train: {made.sentence}", file=sys.stderr)
+        snapshot = made.snapshot
+    return _fitting(settings, snapshot), snapshot
+
+
+def _filters(settings: Settings) -> Mapping[str, tuple[str, ...]]:
+    wanted = {"language": settings.languages, "speaker_id": settings.speakers}
+    return {name: values for name, values in wanted.items() if values}
+
+
+def _fitting(settings: Settings, snapshot: Snapshot) -> Settings:
+    """The settings with the size of the samples' pictures. Raises `UsageError` for samples of a smoke test under a real model, and the like."""
+    if settings.model == "smoke":
+        return replace(settings, image_px=snapshot.side_px)
+    if snapshot.random:
+        raise UsageError("the samples were made with random weights (prepare --smoke): prepare them anew, or train with --smoke too")
+    if snapshot.side_px != settings.image_px:
+        raise UsageError(f"the samples are {snapshot.side_px} px wide, not image_px={settings.image_px}")
+    return settings
+
+
+def _prepare(lake: Lake, config: TrainConfig) -> None:
+    """The line from footage to samples, under the lease."""
+    shared = ["--lake", lake.place.root, *(["--quiet"] if config.quiet else [])]
+    words: dict[str, list[str]] = {"ingest": [str(config.input)], "segment": [], "score": [], "filter": ["--policy", config.policy, "--save"]}
+    words["prepare"] = ["--smoke"] if config.smoke else []
+    line = [configured(verb, [*own, *shared]) for verb, own in words.items()]
+    with lease(lake.place, "train"), Sessions(config.master, dict(config.conf)) as sessions:
+        lake.ledger.create()
+        run_line(lake, line, sessions)
+
+
+def _started_row(config: TrainConfig, settings: Settings, snapshot: Snapshot, folder: Path, run_id: str) -> dict[str, Any]:
+    """The row that says a trainer is at work, so that the files it reads are kept (law 9)."""
+    configuration = json.dumps({**asdict(config), "settings": asdict(settings)}, sort_keys=True, default=str)
+    row = {"run_id": run_id, "verb": "train", "configuration": configuration, "input_versions": [(TABLE, snapshot.version)]}
+    return row | {"output_uris": [str(folder)], "complete": False, "started": now()}
+
+
+def _told_end(lake: Lake, row: dict[str, Any], counts: dict[str, int]) -> None:
+    """The row that says it ended, as soon as the lake is free."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            with lease(lake.place, "train"):
+                complete = counts["steps"] > 0
+                lake.ledger.append("runs", [row | {"counts": list(counts.items()), "complete": complete, "finished": now()}])
+                return
+        except BusyError as error:
+            if time.monotonic() > deadline:
+                print(f"train: {error}; that this training ended could not be noted", file=sys.stderr)
+                return
+            time.sleep(1.0)
+
+
+def _with_model(summary: Summary, folder: Path) -> Summary:
+    """Say where the model is, and first of all when it is random."""
+    found = exported.find(folder)
+    summary.fingerprint = found.fingerprint
+    lines = ["random weights: this model began at random and generates noise; it only shows that the line works"] if found.random else []
+    summary.results = "\n".join([*lines, str(found.folder)])
+    return summary
+
+
+JOB = Job(
+    "train",
+    "train one stage on the prepared samples",
+    arguments,
+    configure,
+    run,
+    check=check,
+    needs_spark=lambda config: config.launcher == "spark",
+    takes_lease=lambda config: False,
+)
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(["train", *sys.argv[1:]])

@@ -1,0 +1,174 @@
+"""Starting the ranks of a training, in any of four ways, and learning how they ended."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import training
+from schemas.errors import Interrupted, MissingError, TalkvidError, UsageError, VerificationError
+from training.processes import free_port
+from training.train import OUTCOME
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+LAUNCHERS = ("local", "torchrun", "deepspeed", "spark")
+SAVING_S = 600.0
+"""How long ranks may take to save after a signal."""
+DYING_S = 30.0
+"""How long the others may go on after one rank ended badly."""
+_ERRORS = {error.exit_status: error for error in (UsageError, MissingError, VerificationError)}
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What to start: `ranks` processes that train the stage in `folder`."""
+
+    folder: Path
+    ranks: int = 1
+    resume: str = "auto"
+    device: str = "auto"
+    quiet: bool = False
+
+    @property
+    def words(self) -> list[str]:
+        """Arguments of `training.train`."""
+        return [str(self.folder), "--resume", self.resume, "--device", self.device, *(["--quiet"] if self.quiet else [])]
+
+
+def launched(how: str, launch: Launch, spark: "SparkSession | None" = None) -> dict[str, Any]:
+    """Train to the end; returns what `outcome.json` says. stdout of the ranks goes to stderr.
+
+    Raises the ranks' own `TalkvidError`, and `Interrupted` when this process, or a rank, got a signal: the step was saved then.
+    """
+    (launch.folder / OUTCOME).unlink(missing_ok=True)
+    if how == "spark":
+        assert spark is not None
+        status = _by_spark(spark, launch)
+    else:
+        status = _waited(_started(how, launch))
+    return _outcome(launch.folder, status)
+
+
+def _started(how: str, launch: Launch) -> list[subprocess.Popen]:
+    program = ["training.train", *launch.words]
+    if how == "torchrun":
+        return [_process(["torch.distributed.run", "--standalone", f"--nproc_per_node={launch.ranks}", "-m", *program], {})]
+    if how == "deepspeed":
+        launcher = ["deepspeed.launcher.runner", f"--num_gpus={launch.ranks}", f"--master_port={free_port()}", "--module", *program]
+        return [_process(launcher, {})]
+    port = str(free_port())
+    common = {"WORLD_SIZE": str(launch.ranks), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    return [_process(program, {**common, "RANK": str(rank), "LOCAL_RANK": str(rank)} if launch.ranks > 1 else {}) for rank in range(launch.ranks)]
+
+
+def _process(module: Sequence[str], environment: dict[str, str]) -> subprocess.Popen:
+    """`python -m MODULE …` that finds the project from any folder. A group of its own: the terminal's Ctrl-C reaches it through us, once."""
+    root = str(Path(training.__file__).parents[1])
+    search = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    threads = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", *module], env={**os.environ, **threads, **environment, "PYTHONPATH": search}, stdout=sys.stderr.fileno(), start_new_session=True
+    )
+
+
+def _waited(processes: Sequence[subprocess.Popen]) -> int:
+    """The worst exit status. When one process ends badly the others are ended too."""
+    try:
+        deadline = float("inf")
+        while any(process.poll() is None for process in processes) and time.monotonic() < deadline:
+            if any(process.returncode for process in processes):
+                deadline = min(deadline, time.monotonic() + DYING_S)
+            time.sleep(0.1)
+    except Interrupted:
+        _signal(processes, signal.SIGTERM)
+        _end(processes, SAVING_S)
+        raise
+    _end(processes, 0.0)
+    statuses = [process.returncode for process in processes]
+    return next((status for status in statuses if status > 0), next((status for status in statuses if status), 0))
+
+
+def _signal(processes: Sequence[subprocess.Popen], number: int) -> None:
+    for process in processes:
+        if process.poll() is None:
+            process.send_signal(number)
+
+
+def _end(processes: Sequence[subprocess.Popen], patience_s: float) -> None:
+    """Wait, then kill what is left, with all that it started."""
+    deadline = time.monotonic() + patience_s
+    for process in processes:
+        try:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _by_spark(spark: "SparkSession", launch: Launch) -> int:
+    """One application, one barrier stage: on a cluster one task per rank, which must all see the output folder."""
+    from pyspark.ml.deepspeed.deepspeed_distributor import DeepspeedTorchDistributor
+
+    from cluster.stages import executor_gpus, is_local
+
+    spark.conf.set("deepspeed.spark.distributor.ignoreSsl", "true")
+    local = is_local(spark)
+    nodes, each = (1, launch.ranks) if local else (launch.ranks, 1)
+    with_gpus = not local and executor_gpus(spark) > 0
+    distributor = DeepspeedTorchDistributor(numGpus=each, nnodes=nodes, localMode=local, useGpu=with_gpus)
+    try:
+        with redirect_stdout(sys.stderr):
+            if local:
+                distributor.run(str(Path(training.__file__).with_name("train.py")), *launch.words)
+            else:
+                distributor.run(_carried(launch.words))
+    except RuntimeError:
+        if not (launch.folder / OUTCOME).is_file():
+            raise
+        return 1
+    return 0
+
+
+def _carried(words: list[str]) -> Callable[[], None]:
+    """A function that brings the project with it: the executors' machines need no checkout."""
+    from cluster.package import packed
+
+    project = packed()
+
+    def start() -> None:
+        import sys
+        import tempfile
+        from pathlib import Path
+
+        zipped = Path(tempfile.mkdtemp(), "talkvid.zip")
+        zipped.write_bytes(project)
+        sys.path.insert(0, str(zipped))
+        from training.train import main
+
+        status = main(words)
+        if status:
+            raise SystemExit(status)
+
+    return start
+
+
+def _outcome(folder: Path, status: int) -> dict[str, Any]:
+    file = folder / OUTCOME
+    told = json.loads(file.read_text()) if file.is_file() else {"exit_status": status or 1, "sentence": None}
+    ended = told["exit_status"]
+    if ended == 0 and status == 0:
+        return told
+    if ended in (128 + signal.SIGINT, 128 + signal.SIGTERM):
+        raise Interrupted(ended - 128)
+    if ended and told.get("sentence"):
+        raise _ERRORS.get(ended, TalkvidError)(told["sentence"])
+    raise TalkvidError("a rank of the training ended with an error that is told above; the last checkpoint stays, run it again to go on")
