@@ -12,12 +12,16 @@ LEAST_GIB = 6.0
 TIMES = 3.0
 """A worker may take so many times what its stage is laid out for: the cap is against a runaway, not against a large picture."""
 _LOOK_EVERY_S = 0.1
+_given = os.environ.get(CAP)
 _watch: threading.Thread | None = None
 
 
 def cap_memory(worker_gib: float) -> None:
-    """Cap this process, for a stage whose workers are laid out for `worker_gib` each. `$TALKVID_WORKER_MEMORY_BYTES` has the last word."""
-    os.environ.setdefault(CAP, str(int(max(LEAST_GIB, TIMES * worker_gib) * 2**30)))
+    """Cap this process, for a stage whose workers are laid out for `worker_gib` each; a reused worker has the cap of its newest stage.
+
+    `$TALKVID_WORKER_MEMORY_BYTES`, where it is set from outside, has the last word.
+    """
+    os.environ[CAP] = _given or str(int(max(LEAST_GIB, TIMES * worker_gib) * 2**30))
     keep_cap()
 
 

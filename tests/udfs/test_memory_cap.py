@@ -1,5 +1,6 @@
 """A worker that takes too much memory costs the clip it was at, nothing else; ffmpeg has a cap of its own."""
 
+import os
 import time
 
 from udfs import ffmpeg, memory_cap
@@ -34,3 +35,11 @@ def test_ffmpeg_cannot_take_more_than_its_cap(monkeypatch):
     monkeypatch.setattr(ffmpeg, "MEMORY_BYTES", 200 << 20)
     refused = ffmpeg.run("ffmpeg", large, limit_s=60)
     assert refused.status != 0
+
+
+def test_a_reused_worker_has_the_cap_of_its_newest_stage(monkeypatch):
+    monkeypatch.setenv(memory_cap.CAP, "1")
+    monkeypatch.setattr(memory_cap, "keep_cap", lambda: None)
+    for worker_gib, cap_gib in ((1.0, 6), (14.0, 42), (1.0, 6)):
+        memory_cap.cap_memory(worker_gib)
+        assert int(os.environ[memory_cap.CAP]) == cap_gib << 30
