@@ -47,8 +47,10 @@ def census(spark: "SparkSession", ask: Callable[[], dict[str, Any]]) -> Census:
         answers, error = [], _reason(str(problem))
     hosts = [info.host() for info in context._jsc.sc().statusTracker().getExecutorInfos()]
     driver = spark.conf.get("spark.driver.host", "")
+    if driver in hosts:
+        hosts.remove(driver)  # once: executors may live on the driver's machine
     once = {(told["host"], told["daemon"]): told for told in answers}
-    return Census(list(once.values()), sorted(host for host in hosts if host != driver), error)
+    return Census(list(once.values()), sorted(hosts), error)
 
 
 def _reason(text: str) -> str:

@@ -10,7 +10,7 @@ from schemas.lake import Lake
 def rows(lake: Path, table: str) -> list[str]:
     """A table's rows without times and run ids, in an order of their own."""
     read = Lake.at(str(lake)).ledger.read(table).to_pylist()
-    return sorted(repr({key: value for key, value in row.items() if key != "run_id" and not key.endswith("_at")}) for row in read)
+    return sorted(repr({key: value for key, value in row.items() if key not in ("run_id", "at") and not key.endswith("_at")}) for row in read)
 
 
 def talkvid_alone(*words: str) -> None:
