@@ -1,6 +1,7 @@
 """A few rows of `samples` from made-up footage, for tests of the data stream: small pictures, key points that move, made-up sound features."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -10,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas.lake import Lake
 from training.reading_plan import RowPlace
-from training.snapshot import Snapshot, SnapshotFile
+from training.snapshot import Snapshot, SnapshotFile, stored_rows
 from udfs.footage.encoder import write_video
 
 SIDE = 64
@@ -83,3 +85,10 @@ def made_of(rows: Sequence[dict], files: Iterable[SnapshotFile], places: Sequenc
     units = tuple(unit_numbers(places).tolist())
     latents = "vae-v1" if all(row.get("latents") for row in rows) else None
     return Snapshot("/nowhere", 0, ids, frames, units, tuple(files), tuple(places), rows[0]["side_px"], 25.0, WIDTH, ("random:prepare-v1-0",), latents)
+
+
+def in_lake(lake: Lake) -> Snapshot:
+    """The snapshot of all samples of a lake, as they are now."""
+    version = lake.ledger.open("samples").version()
+    rows, files = stored_rows(lake.ledger, version, ("frames", "side_px"))
+    return replace(made_of(rows, files, [row["place"] for row in rows]), lake=lake.place.root, version=version)

@@ -70,8 +70,9 @@ class RowFeed:
             except FileNotFoundError as error:
                 raise FileGoneError(f"{error.filename} is gone: look the clips up again") from None
             except Rejected as rejection:
-                kind = FileGoneError if rejection.code == "vanished" else TalkvidError
-                raise kind(f"a file of the snapshot cannot be read: {rejection.detail}") from None
+                if rejection.code == "vanished":
+                    raise FileGoneError("a file of the snapshot is gone: look the clips up again") from None
+                raise TalkvidError(f"a file of the snapshot cannot be read: {rejection.detail}") from None
 
 
 def _for_one_reader(plan: Sequence[Reading], files: Sequence[str]) -> Iterator[list[Reading]]:
