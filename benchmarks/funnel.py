@@ -67,12 +67,13 @@ def make_lake(root: Path, clips: int) -> Lake:
     lake = Lake.at(str(root))
     lake.ledger.create()
     for start in range(0, clips, CHUNK):
-        batches = pa.RecordBatchReader.from_batches(TABLE.schema, _batches(start, min(start + CHUNK, clips)))
+        batches = pa.RecordBatchReader.from_batches(TABLE.schema, noise(start, min(start + CHUNK, clips)))
         write_deltalake(lake.ledger.open(TABLE.name), batches, mode="append")
     return lake
 
 
-def _batches(start: int, stop: int) -> Iterator[pa.RecordBatch]:
+def noise(start: int, stop: int) -> Iterator[pa.RecordBatch]:
+    """Rows of `clip_metadata` from `start` to before `stop`."""
     import duckdb
 
     thresholds = {rule.column: rule.value for rule in load("talkvid").rules if rule.value is not None}
