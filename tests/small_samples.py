@@ -84,7 +84,20 @@ def made_of(rows: Sequence[dict], files: Iterable[SnapshotFile], places: Sequenc
     ids, frames = tuple(row["clip_id"] for row in rows), tuple(row["frames"] for row in rows)
     units = tuple(unit_numbers(places).tolist())
     latents = "vae-v1" if all(row.get("latents") for row in rows) else None
-    return Snapshot("/nowhere", 0, ids, frames, units, tuple(files), tuple(places), rows[0]["side_px"], 25.0, WIDTH, ("random:prepare-v1-0",), latents)
+    return Snapshot(
+        "/nowhere",
+        0,
+        ids,
+        frames,
+        units,
+        tuple(files),
+        tuple(places),
+        rows[0]["side_px"],
+        25.0,
+        rows[0].get("audio_width", WIDTH),
+        ("random:prepare-v1-0",),
+        latents,
+    )
 
 
 def in_lake(lake: Lake) -> Snapshot:
