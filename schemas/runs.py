@@ -1,4 +1,4 @@
-"""`runs`: one row per finished run of a writing verb."""
+"""`runs`: one row per finished run of a writing verb; a training has one more, without an end, from its start on."""
 
 import pyarrow as pa
 

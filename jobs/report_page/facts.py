@@ -144,8 +144,8 @@ def failures(engine: "DuckDBPyConnection") -> list[FailureKind]:
 
 
 def runs(engine: "DuckDBPyConnection") -> list[Run]:
-    """The newest runs, newest first."""
-    rows = _rows(engine, f"SELECT verb, started, finished, counts, complete FROM runs ORDER BY finished DESC LIMIT {RUNS}")
+    """The newest runs that ended, newest first."""
+    rows = _rows(engine, f"SELECT verb, started, finished, counts, complete FROM runs WHERE finished IS NOT NULL ORDER BY finished DESC LIMIT {RUNS}")
     return [
         Run(row["verb"], row["finished"], (row["finished"] - row["started"]).total_seconds(), dict(row["counts"] or {}), bool(row["complete"])) for row in rows
     ]

@@ -187,6 +187,14 @@ def test_random_weights_are_named_in_the_first_line(tmp_path, lake):
     assert Elements(body).text.strip().startswith("Scores of technical come from random weights: their numbers mean nothing.")
 
 
+def test_a_training_that_goes_on_is_no_finished_run(tmp_path):
+    lake = Lake.at(str(tmp_path / "lake"))
+    lake.ledger.create()
+    make_active(lake.ledger, POLICY)
+    lake.ledger.append("runs", [{"run_id": "train-1", "verb": "train", "complete": False, "started": now()}])
+    assert "<td class=\"name\">train</td>" not in Path(report(lake, ReportConfig(out=None)).outputs[0]).read_text()
+
+
 def test_a_vanished_video_leaves_an_empty_tile_and_an_empty_lake_an_empty_page(tmp_path):
     media = tiny_video(tmp_path / "a.mp4", seconds=1.2, size=(160, 120))
     lake = make_lake(tmp_path / "lake", media)
