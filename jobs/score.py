@@ -3,12 +3,13 @@
 import sys
 from argparse import ArgumentParser, Namespace
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from cluster.stages import stage
 from jobs import metadata
 from jobs.batches import in_batches
 from jobs.devices import stage_device
@@ -116,6 +117,7 @@ def run(spark: "SparkSession | None", lake: Lake, config: ScoreConfig) -> Summar
     cascade = Cascade(config.cascade) if config.cascade else None
     assert spark is not None
     plan = ScoringPlan.of(scorers, stage_device(spark, config.device), cascade, config.dtype)
+    plan = replace(plan, decoders=max(plan.decoders, stage(spark, plan.device).cores))
     fingerprints = dict(plan.fingerprints)
     for name, reason in skipped.items():
         print(f"score: {name} is left out: {reason}", file=sys.stderr)

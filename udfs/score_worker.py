@@ -13,7 +13,7 @@ from udfs.cascade import Cascade, Skipped
 from udfs.device import claim
 from udfs.registry import scorer_fingerprint
 from udfs.scorer import Clip, Device, Scorer
-from udfs.scoring import Asked, Outcomes, score_clips, set_up
+from udfs.scoring import DECODE_AHEAD, Asked, Outcomes, score_clips, set_up
 
 FAILURE = pa.struct([("stage", pa.string()), ("fingerprint", pa.string()), ("code", pa.string()), ("detail", pa.string())])
 ROWS = pa.schema([("clip_id", pa.string()), *[(name, struct_of(name)) for name in STORED], ("skipped_by", pa.string()), ("failures", pa.list_(FAILURE))])
@@ -23,7 +23,7 @@ ROWS = pa.schema([("clip_id", pa.string()), *[(name, struct_of(name)) for name i
 @dataclass(frozen=True)
 class ScoringPlan:
     """What the workers of one run do. `fingerprints` and `configs` are pairs with a scorer's name; `device` is `cpu` or `cuda`,
-    `dtype` that of the networks that can work in it."""
+    `dtype` that of the networks that can work in it, `decoders` how many clips are decoded at once beside them."""
 
     fingerprints: tuple[tuple[str, str], ...]
     configs: tuple[tuple[str, Any], ...] = ()
@@ -31,6 +31,7 @@ class ScoringPlan:
     threads: int = 1
     dtype: str = "float32"
     cascade: Cascade | None = None
+    decoders: int = DECODE_AHEAD
 
     @classmethod
     def of(cls, scorers: Sequence[Scorer], device: str = "cpu", cascade: Cascade | None = None, dtype: str = "float32") -> "ScoringPlan":
@@ -53,7 +54,7 @@ def score_items(plan: ScoringPlan, items: list[dict[str, Any]]) -> Iterator[tupl
     devices = {scorer.name: scorer.runs_on(device) for scorer in scorers}
     asked = [Asked(item_clip(item), tuple(item["scorers"]), item.get("known") or {}) for item in items]
     batch = 1 if device.kind == "cpu" else 8
-    for index, outcomes in score_clips(asked, scorers, clips_per_batch=batch, cascade=plan.cascade):
+    for index, outcomes in score_clips(asked, scorers, clips_per_batch=batch, decode_ahead=plan.decoders, cascade=plan.cascade):
         made = row(items[index]["clip_id"], outcomes, fingerprints, devices)
         rules = [outcome.rule for outcome in outcomes.values() if isinstance(outcome, Skipped)]
         yield index, [made | {"skipped_by": plan.cascade.mark(rules[0])} if plan.cascade and rules else made]
