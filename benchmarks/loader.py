@@ -50,6 +50,7 @@ def by_hand(paths: list[str], part: int, frames: int, settings: Any, begun: Any,
     from training.sample import COLUMNS, choose
 
     begun.wait()
+    cpu_s = time.process_time()
     groups = [(path, number) for path in paths for number in range(pq.ParquetFile(path).num_row_groups)]
     for path, number in groups[part::PROCESSES]:
         table = pq.ParquetFile(path).read_row_group(number, columns=[*COLUMNS, "video"], use_threads=False)
@@ -66,11 +67,11 @@ def by_hand(paths: list[str], part: int, frames: int, settings: Any, begun: Any,
                             found.append(frame.to_ndarray(format="rgb24"))
                         if len(found) == count:
                             break
-    done.put(part)
+    done.put(time.process_time() - cpu_s)
 
 
-def hand_rate(snapshot: Any, frames: int, settings: Any) -> float:
-    """Samples a second of the bare readers, from when both are ready."""
+def hand_rate(snapshot: Any, frames: int, settings: Any) -> tuple[float, float]:
+    """Samples a second of the bare readers, from when both are ready, and their CPU seconds a sample."""
     context = get_context("spawn")
     begun, done = context.Event(), context.Queue()
     paths = [file.uri for file in snapshot.files]
@@ -80,16 +81,16 @@ def hand_rate(snapshot: Any, frames: int, settings: Any) -> float:
     time.sleep(4)
     start = time.perf_counter()
     begun.set()
-    for _ in processes:
-        done.get()
+    cpu_s = sum(done.get() for _ in processes)
     taken = time.perf_counter() - start
     for process in processes:
         process.join()
-    return len(snapshot) / taken
+    return len(snapshot) / taken, cpu_s / len(snapshot)
 
 
-def stream_rate(snapshot: Any, settings: Any, epochs: int, floats: bool) -> tuple[float, list[float]]:
-    """Samples a second of the stream once its processes run and their first batches are used up, and MiB of all of them after each epoch."""
+def stream_rate(snapshot: Any, settings: Any, epochs: int, floats: bool) -> tuple[float, float, list[float]]:
+    """Samples a second of the stream once its processes run and their first batches are used up, CPU seconds a sample of all
+    of them and the caller, and their MiB after each epoch."""
     from training.data import SampleStream
 
     memory = []
@@ -98,12 +99,17 @@ def stream_rate(snapshot: Any, settings: Any, epochs: int, floats: bool) -> tupl
         warm = 2 * 3 * PROCESSES
         for _ in range(warm):
             give()
-        start = time.perf_counter()
+        start, cpu_s = time.perf_counter(), _cpu_s()
         for _ in range(epochs):
             for _ in range(len(snapshot)):
                 give()
             memory.append(sum(process.memory_info().rss for process in _tree()) / 2**20)
-        return epochs * len(snapshot) / (time.perf_counter() - start), memory
+        given = epochs * len(snapshot)
+        return given / (time.perf_counter() - start), (_cpu_s() - cpu_s) / given, memory
+
+
+def _cpu_s() -> float:
+    return sum(sum(process.cpu_times()[:2]) for process in _tree())
 
 
 def _tree() -> list[psutil.Process]:
@@ -129,12 +135,23 @@ def main() -> None:
         mib = sum(Path(file.uri).stat().st_size for file in snapshot.files) / 2**20
         rows, memory = [], []
         for number in range(args.rounds):
-            hand = hand_rate(snapshot, args.frames, SampleSettings(1, args.frames))
-            packed, _ = stream_rate(snapshot, settings, 1, floats=False)
-            floats, memory = stream_rate(snapshot, settings, args.epochs if number == args.rounds - 1 else 1, floats=True)
-            rows.append((number + 1, f"{hand:.1f}", f"{packed:.1f}", f"{packed / hand:.2f}", f"{floats:.1f}", f"{floats / hand:.2f}"))
+            hand, hand_cpu = hand_rate(snapshot, args.frames, SampleSettings(1, args.frames))
+            packed, packed_cpu, _ = stream_rate(snapshot, settings, 1, floats=False)
+            floats, _, memory = stream_rate(snapshot, settings, args.epochs if number == args.rounds - 1 else 1, floats=True)
+            rows.append(
+                (
+                    number + 1,
+                    f"{hand:.1f}",
+                    f"{packed:.1f}",
+                    f"{packed / hand:.2f}",
+                    f"{floats:.1f}",
+                    f"{floats / hand:.2f}",
+                    f"{1000 * hand_cpu:.1f}",
+                    f"{1000 * packed_cpu:.1f}",
+                )
+            )
     title = f"Loader, samples/s with {PROCESSES} processes: {args.clips} clips of 5 s, {args.side} px, {mib:.0f} MiB, {args.frames} + 1 frames a sample"
-    show(title, ("round", "by hand", "stream, bytes", "ratio", "stream, float32 on the CPU", "ratio"), rows)
+    show(title, ("round", "by hand", "stream, bytes", "ratio", "stream, float32 on the CPU", "ratio", "CPU-ms by hand", "CPU-ms stream, bytes"), rows)
     show("Memory of the stream's processes, trainer's included", ("epoch", "MiB"), [(number + 1, f"{value:.0f}") for number, value in enumerate(memory)])
 
 
