@@ -1,11 +1,14 @@
 """`talkvid train`: trains one stage of the talking-head model on the prepared samples."""
 
+import hashlib
 import json
+import re
 import shutil
 import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +21,7 @@ from jobs.run import DEFAULT_POLICY, configured, run_line
 from jobs.summary import Summary
 from jobs.training_launch import LAUNCHERS, Launch, launched
 from jobs.training_snapshot import Selection, make_snapshot
+from schemas import storage
 from schemas.errors import BusyError, MissingError, UsageError
 from schemas.lake import Lake
 from schemas.lease import lease
@@ -26,7 +30,9 @@ from training import checkpoints, exported, stages
 from training.snapshot import TABLE, Snapshot
 from training.stages import Settings
 from training.starting_point import missing
+from training.stored_stage import StoredStage
 from training.train import CONFIG, SNAPSHOT
+from udfs.staging import scratch_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -58,12 +64,25 @@ class TrainConfig:
     master: str | None = None
     conf: tuple[tuple[str, str], ...] = ()
 
+    def home(self, lake: Lake) -> str:
+        """Folder or prefix in a store below which stages are kept."""
+        return storage.address(lake.place.at("train") if self.output is None else self.output)
+
     def folder(self, lake: Lake) -> Path:
-        """Where the stage lies. Raises `UsageError` for a lake in a store without `--output`."""
-        if self.output is None and not lake.place.is_local:
-            raise UsageError("training writes to a folder: give one with --output")
-        output = Path(lake.place.root, "train") if self.output is None else Path(self.output).expanduser()
-        return output.absolute() / self.settings.folder
+        """Where the stage is trained: at home, or in this machine's scratch folder when that is a store."""
+        home = self.home(lake)
+        if storage.is_remote(home):
+            return scratch_folder() / f"train-{hashlib.sha256(home.encode()).hexdigest()[:16]}" / self.settings.folder
+        return Path(home, self.settings.folder)
+
+    def stored(self, lake: Lake, stage: str | None = None) -> StoredStage | None:
+        """The stage (or another one of the same home) as it is kept in a store; None when its home is a folder."""
+        home, name = self.home(lake), stage or self.settings.folder
+        return StoredStage(self.folder(lake).with_name(name), storage.at(home, name)) if storage.is_remote(home) else None
+
+    def place(self, lake: Lake) -> str:
+        """Address by which the stage is told."""
+        return storage.at(self.home(lake), self.settings.folder)
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -73,7 +92,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--set", metavar="K=V", action="append", default=[], help="change a setting, repeatable")
     parser.add_argument("--input", metavar="DIR", help="train on this footage: runs ingest … prepare on it first")
     parser.add_argument("--policy", metavar="P", default=DEFAULT_POLICY, help="policy for --input")
-    parser.add_argument("--output", metavar="DIR", help="checkpoints, events and model; LAKE/train when not given")
+    parser.add_argument("--output", metavar="DIR", help="checkpoints, events and model, a folder or s3a:// prefix; LAKE/train when not given")
     parser.add_argument("--snapshot", metavar="VERSION", type=int, help="version of the samples; the newest when not given")
     parser.add_argument("--resume", metavar="auto|never|DIR", default="auto", help="go on from the newest step, begin anew, or go on from that step")
     parser.add_argument("--launcher", choices=LAUNCHERS, default="local", help="who starts the ranks")
@@ -114,9 +133,17 @@ def _gpus(device: str) -> int:
 
 def check(lake: Lake, config: TrainConfig) -> None:
     """Raise `MissingError` for weights, or an earlier stage, that a fresh start lacks, before anything runs."""
-    folder = config.folder(lake)
+    folder, stored = config.folder(lake), config.stored(lake)
+    if stored is not None:
+        if config.launcher == "spark":
+            raise UsageError("with --launcher spark the ranks must all see the output: give a shared folder with --output")
+        if config.resume != "never":
+            stored.bring()
     if _step(folder, config.resume) is not None:
         return
+    earlier = config.stored(lake, config.settings.start) if re.fullmatch(r"stage_\d", config.settings.start) else None
+    if earlier is not None:
+        earlier.bring(only_model=True)
     lack = missing(config.settings, folder.parent)
     if lack is not None:
         raise MissingError(lack)
@@ -129,23 +156,27 @@ def run(spark: "SparkSession | None", lake: Lake, config: TrainConfig) -> Summar
     folder, run_id = config.folder(lake), new_run_id("train")
     step = _step(folder, config.resume)
     if step is not None and step.folder.parent == folder and _finished(folder, config.settings, step):
-        summary = Summary("train", {"in": 0, "steps": 0}, outputs=[str(folder)], notes=[f"train: {folder} has all {config.settings.steps} steps"])
+        summary = Summary(
+            "train", {"in": 0, "steps": 0}, outputs=[config.place(lake)], notes=[f"train: {config.place(lake)} has all {config.settings.steps} steps"]
+        )
         return _with_model(summary, folder)
     settings, snapshot = _planned(lake, config, folder, step)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).write_text(settings.text())
     snapshot.write(folder / SNAPSHOT)
-    row = _started_row(config, settings, snapshot, folder, run_id)
+    row = _started_row(config, settings, snapshot, config.place(lake), run_id)
     with lease(lake.place, "train"):
         lake.ledger.create()
         lake.ledger.append("runs", [row])
     counts = {"in": len(snapshot) - len(snapshot.gone), "steps": 0}
+    stored = config.stored(lake)
     try:
-        told = launched(config.launcher, Launch(folder, config.ranks, config.resume, config.device, config.quiet), spark)
+        with stored.sending() if stored is not None else nullcontext():
+            told = launched(config.launcher, Launch(folder, config.ranks, config.resume, config.device, config.quiet), spark)
         counts["steps"] = told["steps"]
     finally:
         _told_end(lake, row, counts)
-    summary = Summary("train", counts, outputs=[str(folder)])
+    summary = Summary("train", counts, outputs=[config.place(lake)])
     summary.extra = {name: told[name] for name in ("first_step", "first_loss", "last_loss")}
     return _with_model(summary, folder)
 
@@ -209,11 +240,11 @@ def _prepare(lake: Lake, config: TrainConfig) -> None:
         run_line(lake, line, sessions)
 
 
-def _started_row(config: TrainConfig, settings: Settings, snapshot: Snapshot, folder: Path, run_id: str) -> dict[str, Any]:
+def _started_row(config: TrainConfig, settings: Settings, snapshot: Snapshot, place: str, run_id: str) -> dict[str, Any]:
     """The row that says a trainer is at work, so that the files it reads are kept (law 9)."""
     configuration = json.dumps({**asdict(config), "settings": asdict(settings)}, sort_keys=True, default=str)
     row = {"run_id": run_id, "verb": "train", "configuration": configuration, "input_versions": [(TABLE, snapshot.version)]}
-    return row | {"output_uris": [str(folder)], "complete": False, "started": now()}
+    return row | {"output_uris": [place], "complete": False, "started": now()}
 
 
 def _told_end(lake: Lake, row: dict[str, Any], counts: dict[str, int]) -> None:
@@ -237,7 +268,7 @@ def _with_model(summary: Summary, folder: Path) -> Summary:
     found = exported.find(folder)
     summary.fingerprint = found.fingerprint
     lines = ["random weights: this model began at random and generates noise; it only shows that the line works"] if found.random else []
-    summary.results = "\n".join([*lines, str(found.folder)])
+    summary.results = "\n".join([*lines, storage.at(summary.outputs[0], found.folder.name)])
     return summary
 
 
