@@ -200,7 +200,7 @@ def test_driver_killed_in_the_middle_loses_doubles_and_tears_nothing(spark, inpu
     summary = generate(spark, lake, batch)
     assert summary.counts["wanted"] == 6 == summary.counts["written"] + summary.counts["present"]
     assert len(rows_of(lake)) == 6
-    after = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    after = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")}
     assert sorted(after) == [f"d{number}.mp4" for number in range(6)]
     assert all(after[name] == data for name, data in found.items())
 
