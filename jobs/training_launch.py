@@ -25,6 +25,7 @@ SAVING_S = 600.0
 """How long ranks may take to save after a signal."""
 DYING_S = 30.0
 """How long the others may go on after one rank ended badly."""
+STDERR = 2
 _ERRORS = {error.exit_status: error for error in (UsageError, MissingError, VerificationError)}
 
 
@@ -76,7 +77,7 @@ def _process(module: Sequence[str], environment: dict[str, str]) -> subprocess.P
     search = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     threads = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, "-m", *module], env={**os.environ, **threads, **environment, "PYTHONPATH": search}, stdout=sys.stderr.fileno(), start_new_session=True
+        [sys.executable, "-m", *module], env={**os.environ, **threads, **environment, "PYTHONPATH": search}, stdout=STDERR, start_new_session=True
     )
 
 

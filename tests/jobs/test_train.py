@@ -1,0 +1,78 @@
+"""`talkvid train`: from samples in a lake to a model, once; what is noted, and what is refused before anything runs."""
+
+import json
+
+import numpy as np
+import pytest
+
+from jobs import metadata
+from jobs.cli import run_verb
+from jobs.train import JOB
+from schemas.active_policy import make_active
+from schemas.duck import connect
+from schemas.lake import Lake
+from schemas.ledger import now
+from schemas.policy import Policy, Rule
+from schemas.views import verdicts_sql
+from tests.small_samples import sample
+from training import exported
+
+CLIPS = [f"talk-{1000 * second:09d}-{1000 * second + 2000:09d}" for second in range(0, 6, 2)]
+WORDS = ["--smoke", "--set", "steps=2", "--set", "workers=0", "--set", "engine=plain", "--set", "validate_every=0", "--device", "cpu", "--quiet"]
+
+
+@pytest.fixture
+def lake(tmp_path) -> Lake:
+    lake = Lake.at(str(tmp_path / "lake"))
+    lake.ledger.create()
+    lake.ledger.append("videos", [{"video_id": "talk", "uri": "/talk.mp4", "sha256": "talk", "width": 64, "height": 64, "fps": 25.0, "duration_s": 6.0}])
+    spans = {"preset": "default", "video_id": "talk", "speech_ratio": 1.0, "shot_index": 0}
+    lake.ledger.append("clips", [{"clip_id": clip_id, "start_s": 2.0 * n, "end_s": 2.0 * n + 2, **spans} for n, clip_id in enumerate(CLIPS)])
+    metadata.refresh(lake)
+    policy = Policy("all", (Rule("speech", "speech_ratio", ">=", 0.5),))
+    make_active(lake.ledger, policy)
+    with connect(lake.ledger) as engine:
+        lake.ledger.append_arrow("verdicts", engine.sql(verdicts_sql(policy, "duckdb", now().isoformat())).to_arrow_table())
+    sound = {"audio_features": np.zeros((99, 768), np.float16).tobytes(), "audio_rows": 99, "audio_width": 768}
+    lake.ledger.append("samples", [sample(clip_id, 50, seed, **sound) for seed, clip_id in enumerate(CLIPS)])
+    return lake
+
+
+def train(lake: Lake, *words: str) -> int:
+    return run_verb(JOB, ["--lake", lake.place.root, *words])
+
+
+def test_a_stage_is_trained_once_and_noted(lake, capsys):
+    assert train(lake, "--stage", "3", *WORDS, "--set", "start=random", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["in"], told["steps"]) == (3, 2)
+    found = exported.find(told["outputs"][0])
+    assert (found.step, found.stage, found.random) == (2, 3, True)
+    assert found.fingerprint == told["fingerprint"]
+    begun, ended = (row for row in lake.ledger.read("runs").to_pylist() if row["verb"] == "train")
+    assert begun["run_id"] == ended["run_id"]
+    assert begun["finished"] is None
+    assert ended["finished"] is not None
+    assert dict(begun["input_versions"])["samples"] == lake.place.version("samples")
+    assert train(lake, "--stage", "3", *WORDS, "--set", "start=random") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("random weights")
+    assert lines[-1].startswith("train: in=0 steps=0 seconds=")
+
+
+def test_what_cannot_start_is_told_in_one_sentence_before_anything_runs(lake, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("TALKVID_WEIGHTS", str(tmp_path / "none"))
+    cases = {
+        ("--stage", "1"): (3, "sd-image-variations-unet"),
+        ("--stage", "2", *WORDS): (3, "run talkvid train --stage 1"),
+        ("--stage", "3", "--set", "frames=many"): (2, "frames is a whole number"),
+        ("--stage", "3", "--config", "none.yaml"): (3, "no configuration none.yaml"),
+        ("--stage", "3", *WORDS, "--resume", "nowhere"): (3, "no whole checkpoint"),
+        ("--stage", "3", *WORDS, "--set", "start=random", "--set", "languages=[Welsh]"): (3, "none of the 3 samples"),
+    }
+    for words, (status, sentence) in cases.items():
+        assert train(lake, *words) == status
+        said = capsys.readouterr().err.strip().splitlines()
+        assert len(said) == 1
+        assert sentence in said[0]
+    assert lake.ledger.read("runs").num_rows == 0
