@@ -33,6 +33,8 @@ NOT_COMPARED = ("runs", "settings")
 OWN_TO_A_RUN = ("run_id", "mtime_ns")
 POLICY = "name: all\nrules:\n  - {name: length, column: duration_s, op: '>', value: 0.0, why: every clip}\n"
 WAIT_FOR_VICTIM_S = 20.0
+TRIES = 4
+"""A strike that came when all was over is tried again, each time at half the delay."""
 
 Strike = Callable[[psutil.Process, random.Random], bool]
 
@@ -187,9 +189,13 @@ def prepare(bench: Bench, stages: Sequence[str], videos: int) -> tuple[dict[str,
 
 def kill(bench: Bench, stage: str, kind: str, dice: random.Random, whole_s: float, wanted: dict[str, object]) -> list[object]:
     """One kill and what became of it, as a row of the table."""
-    bench.restore(stage)
     after_s = whole_s * dice.uniform(0.15, 0.95)
-    status, seconds, hit = run(bench.words(stage), lambda driver: STRIKES[kind](driver, dice), after_s)
+    for _ in range(TRIES):
+        bench.restore(stage)
+        status, seconds, hit = run(bench.words(stage), lambda driver: STRIKES[kind](driver, dice), after_s)
+        if hit:
+            break
+        after_s /= 2
     again = 0
     while status != 0 and again < 3:
         status, more_s, _ = run(bench.words(stage))
