@@ -17,6 +17,7 @@ from jobs.sql_cells import shown
 from jobs.summary import Summary
 from schemas import duck
 from schemas.lake import Lake
+from schemas.lease import lease
 from udfs.footage import make_footage, write_labels
 
 if TYPE_CHECKING:
@@ -42,10 +43,11 @@ ORDER BY file, clip"""
 
 @dataclass(frozen=True)
 class DemoConfig:
-    """Everything is written below `out`. `source` is a folder with the user's videos; None: sample footage is made."""
+    """Everything is written below `out`. `source` is a folder with the user's videos; None: sample footage is made. `full`: on to evaluated videos."""
 
     out: str
     source: str | None = None
+    full: bool = False
     lake: str = ""
     limit: int | None = None
     quiet: bool = False
@@ -57,6 +59,7 @@ def arguments(parser: ArgumentParser) -> None:
     """Flags of the verb."""
     parser.add_argument("out", metavar="OUT", nargs="?", default="./demo", help="folder for the footage, the lake, the dataset and the report")
     parser.add_argument("--input", metavar="DIR", help="your own videos in place of sample footage")
+    parser.add_argument("--full", action="store_true", help="on through prepare, train, generate and evaluate, with tiny networks and random weights")
     parser.set_defaults(lake=None)
 
 
@@ -64,11 +67,11 @@ def configure(args: Namespace) -> DemoConfig:
     """The configuration of a command line. Without `--lake` the lake lies below OUT, so that a demo leaves the user's own lake alone."""
     out = Path(args.out).expanduser().absolute()
     args.lake = args.lake or str(out / "lake")
-    return DemoConfig(str(out), args.input, args.lake, args.limit, args.quiet, args.master, tuple(assignments(args.conf, "--conf").items()))
+    return DemoConfig(str(out), args.input, args.full, args.lake, args.limit, args.quiet, args.master, tuple(assignments(args.conf, "--conf").items()))
 
 
 def run(spark: "SparkSession | None", lake: Lake, config: DemoConfig) -> Summary:
-    """footage → ingest → segment → score → filter → export → report."""
+    """footage → ingest → segment → score → filter → export → report; with `full` → prepare → train → generate → evaluate."""
     out = Path(config.out)
     labels = ()
     if config.source is None:
@@ -87,11 +90,28 @@ def run(spark: "SparkSession | None", lake: Lake, config: DemoConfig) -> Summary
         shared=("--lake", lake.place.root, *(["--quiet"] if config.quiet else [])),
     )
     with Sessions(config.master, dict(config.conf)) as sessions:
-        summaries = run_line(lake, steps(line), sessions)
+        with lease(lake.place, "demo"):
+            lake.ledger.create()
+            summaries = run_line(lake, steps(line), sessions)
+        told = _go_on(config, lake, summaries["filter"], line.shared, sessions) if config.full else []
     summary = whole("demo", summaries)
     with duck.connect(lake.ledger) as engine:
-        summary.results = "\n\n".join([summaries["filter"].results, _fates(engine, summary.fingerprint), _what_next(config, lake)])
+        summary.results = "\n\n".join([summaries["filter"].results, _fates(engine, summary.fingerprint), *told, _what_next(config, lake)])
     return summary
+
+
+def _go_on(config: DemoConfig, lake: Lake, funnel: Summary, shared: tuple[str, ...], sessions: Sessions) -> list[str]:
+    """The rest of the line, and what is to be shown of it; nothing where no clip was kept."""
+    from jobs.demo_full import Rest, go_on
+
+    if not funnel.counts["kept"]:
+        return ["No clip was kept, so there is nothing to train on."]
+    _tell(config, "On through prepare, train, generate and evaluate. The networks are tiny and their weights random: what they generate is noise.")
+    rest = Rest(Path(config.out), POLICY, shared)
+    summaries = go_on(lake, rest, sessions)
+    videos = [f"Videos   {_short(Path(folder))}" for folder in summaries["generate"].outputs]
+    places = [f"Model    {_short(rest.model)}", *videos, f"Metrics  {_short(rest.page)}"]
+    return [summaries["evaluate"].results, "\n".join(places)]
 
 
 def _fates(engine: "DuckDBPyConnection", policy_hash: str) -> str:
@@ -136,7 +156,7 @@ JOB = Job(
     configure,
     run,
     needs_spark=lambda config: False,
-    creates_lake=True,
+    takes_lease=lambda config: False,
 )
 
 if __name__ == "__main__":

@@ -247,7 +247,10 @@ class _Work:
         """Random weights first, then the table of all videos, then where the page is."""
         first = [evaluation.random_sentence(self.videos)] if evaluation.random_sentence(self.videos) else []
         summary.results = "\n".join([*first, evaluation.as_text(told), self.out])
-        summary.notes += first + [f"evaluate: {name} is left out: {sentence}" for name, sentence in self.lacking.items()]
+        together: dict[str, list[str]] = {}
+        for name, sentence in self.lacking.items():
+            together.setdefault(sentence, []).append(name)
+        summary.notes += first + [f"evaluate: left out: {', '.join(names)}: {sentence}" for sentence, names in together.items()]
         if self.videos.unmade:
             summary.notes.append(f"evaluate: {self.videos.unmade} videos of {self.videos.source} could not be generated and count nowhere")
         whole = {row["metric"]: row for row in told if row["group_axis"] == "all"}
