@@ -192,7 +192,7 @@ def test_a_training_that_goes_on_is_no_finished_run(tmp_path):
     lake.ledger.create()
     make_active(lake.ledger, POLICY)
     lake.ledger.append("runs", [{"run_id": "train-1", "verb": "train", "complete": False, "started": now()}])
-    assert "<td class=\"name\">train</td>" not in Path(report(lake, ReportConfig(out=None)).outputs[0]).read_text()
+    assert '<td class="name">train</td>' not in Path(report(lake, ReportConfig(out=None)).outputs[0]).read_text()
 
 
 def test_a_vanished_video_leaves_an_empty_tile_and_an_empty_lake_an_empty_page(tmp_path):
