@@ -1,12 +1,15 @@
 """How DuckDB reads a lake in an object store: through Arrow's file system, so that it needs no extension, network or credentials of its own."""
 
-from typing import TYPE_CHECKING
+import os
+import threading
+from typing import TYPE_CHECKING, Any
 
 from schemas import s3
 from schemas.place import Place
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+    from pyarrow import NativeFile
 
 
 def reach(engine: "DuckDBPyConnection", place: Place) -> None:
@@ -18,4 +21,34 @@ def reach(engine: "DuckDBPyConnection", place: Place) -> None:
     class Store(ArrowFSWrapper):
         protocol = "s3"
 
+        def open(self, path: str, mode: str = "rb", **options: Any) -> "_Reader":
+            return _Reader(self.fs.open_input_file(self._strip_protocol(path)))
+
     engine.register_filesystem(Store(s3.filesystem()))
+
+
+class _Reader:
+    """An object for reading. DuckDB's threads share it, and each seeks before it reads, so that each has a position of its own."""
+
+    def __init__(self, file: "NativeFile") -> None:
+        self._file, self._position = file, threading.local()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: self._file.size()}[whence]
+        self._position.value = start + offset
+        return self._position.value
+
+    def tell(self) -> int:
+        return getattr(self._position, "value", 0)
+
+    def read(self, size: int = -1) -> bytes:
+        at = self.tell()
+        data = self._file.read_at(self._file.size() - at if size < 0 else size, at)
+        self._position.value = at + len(data)
+        return data
+
+    def seekable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
