@@ -6,6 +6,7 @@ Only here is DeepSpeed imported. Its own checkpoints are not used: they are pick
 import json
 import logging
 import os
+import warnings
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
@@ -91,6 +92,7 @@ def _deepspeed() -> Any:
     if not torch.cuda.is_available():
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")  # DeepSpeed's own calls; nobody here can mend them
     if not deepspeed.comm.is_initialized():
         deepspeed.init_distributed(dist_init_required=False)
     return deepspeed

@@ -16,7 +16,7 @@ def hungry(items):
 
 
 def test_a_worker_killed_for_memory_is_one_row(monkeypatch):
-    monkeypatch.setenv(memory_cap.CAP, str(memory_cap.own_bytes() + (300 << 20)))
+    monkeypatch.setenv(memory_cap.CAP, str(450 << 20))
     items = [{"name": "before"}, {"name": "glutton"}, {"name": "after"}]
     rows = dict(isolated(hungry, items, lambda item: [{"name": item["name"], "code": "worker_died"}]))
     assert [(rows[index][0]["name"], rows[index][0]["code"]) for index in range(3)] == [("before", None), ("glutton", "worker_died"), ("after", None)]

@@ -16,7 +16,8 @@ def alpha_bars() -> Tensor:
     """(1000,) float32 on the CPU: the share of signal, in variance, at each timestep; exactly 0 at the last.
 
     Scaled-linear betas with their roots shifted and stretched so that the last is 0 (Lin et al. 2024, algorithm 1).
-    Rounded as the usual implementation rounds, betas made of alpha-bars and back, so that numbers agree to the last bit.
+    Rounded as the usual implementation rounds, betas made of alpha-bars and back, so that numbers agree up to the
+    rounding of square roots, which differs between processors.
     """
     betas = torch.linspace(BETA_START**0.5, BETA_END**0.5, TRAIN_TIMESTEPS, dtype=torch.float32) ** 2
     roots = (1.0 - betas).cumprod(0).sqrt()

@@ -12,8 +12,9 @@ from training.model.sampling import initial_noise
 
 
 def test_signal_left_at_each_timestep_is_the_original_and_zero_at_the_last(numbers: dict) -> None:
+    # A few units in the last place of float32: square roots are rounded differently by the libraries of different processors.
     for timestep, wanted in numbers["alpha_bars"].items():
-        assert alpha_bars()[int(timestep)].item() == pytest.approx(wanted, abs=1e-9)
+        assert alpha_bars()[int(timestep)].item() == pytest.approx(wanted, rel=5e-7, abs=1e-12)
     assert alpha_bars()[999].item() == 0.0
 
 
