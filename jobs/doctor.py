@@ -20,6 +20,7 @@ from jobs.job import Job
 from jobs.summary import Summary
 from schemas.errors import MissingError
 from udfs.health import Facts, facts
+from udfs.spark import take_gpu
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -67,7 +68,7 @@ def _cluster(config: DoctorConfig, lake: "Lake", mine: Facts, probe: str) -> lis
         except MissingError as error:
             return [Line("cluster", "session", "none", str(error))]
         began = time.time()
-        found = census(session, partial(facts, lake.place.root, probe))
+        found = census(session, partial(facts, lake.place.root, probe), take_gpu)
         span = (began, time.time())
         where = "this machine" if is_local(session) else session.sparkContext.master
         lines = [Line("cluster", "session", f"Spark {session.version} on {where}, {len(found.answers)} of {max(1, len(found.hosts))} executors answered")]
