@@ -25,7 +25,10 @@ class Census:
 
 
 def census(spark: "SparkSession", ask: Callable[[], dict[str, Any]], take_gpu: Callable[[], Any]) -> Census:
-    """Ask every executor once, after `take_gpu` said which GPU its task has. An executor whose Python does not start gives no answer, and costs nobody else his."""
+    """Ask every executor once, after `take_gpu` said which GPU its task has.
+
+    An executor whose Python does not start gives no answer, and costs nobody else his.
+    """
     context = spark.sparkContext
     slots = executors(spark) if executor_gpus(spark) else max(1, context.defaultParallelism)
     count = 1 if is_local(spark) else slots * TASKS_PER_SLOT
