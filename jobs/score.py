@@ -25,7 +25,7 @@ from schemas.policy import Policy
 from schemas.policy_files import load
 from schemas.scores import STORED
 from udfs.cascade import Cascade
-from udfs.registry import available_scorers, build
+from udfs.registry import available_scorers, build, lacking_weights
 from udfs.score_worker import ROWS, ScoringPlan, died, score_items
 from udfs.scorer import Scorer
 
@@ -98,6 +98,12 @@ def _needs_head(scorers: list[Scorer]) -> bool:
     return any("head" in scorer.needs for scorer in scorers)
 
 
+def left_out(name: str) -> str:
+    """The line about a scorer that is skipped for want of weights; `weights list` tells the rest."""
+    lacking = ", ".join(lacking_weights(name))
+    return f"score: {name} is left out: weights {lacking} are missing (talkvid weights list)"
+
+
 def idle(lake: Lake, config: ScoreConfig) -> Summary | None:
     """A summary when every clip has its wanted scores, by the last complete run."""
     if config.retry_failed:
@@ -119,8 +125,8 @@ def run(spark: "SparkSession | None", lake: Lake, config: ScoreConfig) -> Summar
     plan = ScoringPlan.of(scorers, stage_device(spark, config.device), cascade, config.dtype)
     plan = replace(plan, decoders=max(plan.decoders, stage(spark, plan.device).cores))
     fingerprints = dict(plan.fingerprints)
-    for name, reason in skipped.items():
-        print(f"score: {name} is left out: {reason}", file=sys.stderr)
+    for name in skipped:
+        print(left_out(name), file=sys.stderr)
     metadata.refresh(lake)
     options = {"retry_failed": config.retry_failed, "limit": config.limit, "cascade": cascade, "with_head": _needs_head(scorers)}
     clips = pending_clips(lake, fingerprints, **options)

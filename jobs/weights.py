@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from schemas.lake import Lake
 
 ACTIONS = {
-    "list": "every entry of the manifest, with its licence and whether it is there",
+    "list": "every entry of the manifest, with its licence and whether it is there; of NAME also where it comes from",
     "fetch": "download NAME from its official address",
     "verify": "check the bytes of NAME, or of all that is there",
     "add": "take the copy FILE, whose entry is recognised or named by --name",
@@ -68,7 +68,7 @@ def _list(name: str | None) -> Summary:
     chosen = weights.manifest() if name is None else (weights.entry(name),)
     there = {weight.name for weight in chosen if weights.available(weight.name)}
     summary = Summary("weights", {"in": len(chosen), "there": len(there), "missing": len(chosen) - len(there)})
-    summary.results = _table(chosen, there)
+    summary.results = _table(chosen, there) if name is None else f"{_table(chosen, there)}\n\n{_details(chosen[0], name in there)}"
     summary.extra["weights"] = [asdict(weight) | {"there": weight.name in there} for weight in chosen]
     return summary
 
@@ -99,6 +99,12 @@ def _table(chosen: tuple[Weight, ...], there: set[str]) -> str:
         (weight.name, "there" if weight.name in there else "missing", weight.licence, _mib(weight.bytes), weight.gives, _origin(weight)) for weight in chosen
     ]
     return text_table.table(("name", "state", "licence", "MiB", "gives", "from"), rows, (False, False, False, True, False, False))
+
+
+def _details(weight: Weight, there: bool) -> str:
+    """What does not fit into a line of the table."""
+    where = f"it lies in {weights.path(weight.name)}" if there else f"to get it: {weights.how_to_get(weight)}"
+    return f"licence: {weight.licence}, {weight.licence_note}\n{where}"
 
 
 def _mib(size: int | None) -> str:

@@ -43,6 +43,11 @@ def available_scorers(configs: Mapping[str, Any] = _DEFAULTS) -> tuple[list[str]
     return [name for name, sentence in lacking.items() if not sentence], {name: sentence for name, sentence in lacking.items() if sentence}
 
 
+def lacking_weights(name: str) -> list[str]:
+    """Names of the weights that the scorer `name`, as it is by default, needs and that are not there."""
+    return [weight for weight in _made(name, _DEFAULTS).weights if not weights.available(weight)]
+
+
 def scorer_fingerprint(scorer: Scorer) -> str:
     """What made its rows: version, parameters and the bytes of its weights (law 5)."""
     return fingerprint(scorer.name, scorer.version, scorer.config, {name: weights.sha256(name) for name in scorer.weights})

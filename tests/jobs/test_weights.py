@@ -27,6 +27,14 @@ def test_list_shows_licence_and_state_of_every_entry_and_ends_with_the_summary(c
     assert lines[-1].startswith("weights: in=")
 
 
+def test_list_of_one_says_where_it_comes_from_and_under_which_terms(capsys):
+    assert talkvid_weights("list", "dover") == 0
+    said = capsys.readouterr().out
+    assert "github.com/QualityAssessment" in said and "talkvid weights fetch dover" in said and "S-Lab" in said
+    assert talkvid_weights("list", "centerface") == 0
+    assert "centerface.onnx" in capsys.readouterr().out
+
+
 def test_list_as_json_is_one_object(capsys):
     assert talkvid_weights("list", "--json") == 0
     record = json.loads(capsys.readouterr().out)
