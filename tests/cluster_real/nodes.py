@@ -1,8 +1,8 @@
 """A real Spark standalone cluster on one machine: every node is a network namespace of its own, on a bridge in yet another one.
 
 The workers see neither the checkout nor the driver's virtual environment: in their mount namespaces the checkout is an empty folder, and
-the environment lies under another path. Master, workers and driver node can be killed, cut off and healed. The host's own
-network is left alone. Needs root, `ip` and `unshare`.
+the environment lies under another path. Workers that are `apart` share no folder at all. Master, workers, driver node and the node of a
+store can be killed, cut off and healed. The host's own network is left alone. Needs root, `ip` and `unshare`.
 """
 
 import json
@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,16 +35,18 @@ def lacking() -> str | None:
 
 
 def address(node: str) -> str:
-    """A node's address: `m` the master, `d` the driver's, `w1`, `w2`, … the workers."""
-    return f"{SUBNET}.{ {'m': 10, 'd': 2}.get(node) or 10 + int(node[1:]) }".replace(" ", "")
+    """A node's address: `m` the master, `d` the driver's, `s` a store's, `w1`, `w2`, … the workers."""
+    return f"{SUBNET}.{ {'m': 10, 'd': 2, 's': 3}.get(node) or 10 + int(node[1:]) }".replace(" ", "")
 
 
 @dataclass
 class Cluster:
-    """A master, `workers` workers of `cores` cores and `memory`, with `gpus` fake GPUs each, and a node for drivers.
+    """A master, `workers` workers of `cores` cores and `memory`, with `gpus` fake GPUs each, a node for drivers, and one for a store.
 
     `folder` holds logs, work and the fake discovery script. `master_options` and `worker_options` are Java options of the daemons,
-    `worker_environment` is theirs and their executors'. On the nodes of `broken_python` Python ends at once with status 1.
+    `worker_environment` is theirs and their executors', `environment` everybody's. On the nodes of `broken_python` Python ends at once
+    with status 1. Workers that are `apart` have a temporary folder of their own, with nothing in it but their work; a worker that is
+    started again finds it empty.
     """
 
     folder: Path
@@ -55,14 +58,21 @@ class Cluster:
     master_options: str = ""
     worker_options: str = ""
     worker_environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
     broken_python: frozenset[str] = frozenset()
+    apart: bool = False
     name: str = field(default_factory=lambda: f"tv{os.getpid()}")
     _daemons: list[subprocess.Popen] = field(default_factory=list)
 
     @property
     def nodes(self) -> list[str]:
         """All nodes."""
-        return ["m", "d", *(f"w{i + 1}" for i in range(self.workers))]
+        return ["m", "d", "s", *self.worker_nodes]
+
+    @property
+    def worker_nodes(self) -> list[str]:
+        """The workers."""
+        return [f"w{i + 1}" for i in range(self.workers)]
 
     @property
     def master(self) -> str:
@@ -116,12 +126,16 @@ class Cluster:
             known = "".join(f"{address(other)} {self._namespace(other)}\n" for other in self.nodes)
             (etc / "hosts").write_text("127.0.0.1 localhost\n" + known)
         self.start("m")
-        for node in self.nodes[2:]:
+        for node in self.worker_nodes:
             self.start(node)
         self.await_workers(self.workers)
 
     def _namespace(self, node: str) -> str:
         return f"{self.name}-{node}"
+
+    def inside(self, node: str) -> tuple[str, ...]:
+        """Words before a program that shall run in a node's network and see all folders of this machine."""
+        return ("ip", "netns", "exec", self._namespace(node))
 
     def start(self, node: str) -> None:
         """Start the Spark daemon of a node."""
@@ -144,7 +158,8 @@ class Cluster:
         """A program on a node: its own network and host name; on workers no checkout."""
         steps = ["set -e", f"hostname {self._namespace(node)}"]
         if node.startswith("w"):
-            steps += [f"mount --bind {_environment()} {self.worker_env}", f"mount -t tmpfs none {ROOT}"]
+            steps += self._own_folders(node) if self.apart else [f"mount --bind {_environment()} {self.worker_env}"]
+            steps += [f"mount -t tmpfs none {ROOT}"]
             if node in self.broken_python:
                 broken = self.folder / "broken-python"
                 broken.write_text("#!/bin/sh\nexit 1\n")
@@ -152,9 +167,21 @@ class Cluster:
                 link = (self.worker_env / "bin" / "python").resolve()
                 steps += [f"mount --bind {broken} {link}"]
         steps += ["cd /", 'exec "$@"']
-        inside = ["ip", "netns", "exec", self._namespace(node), "unshare", "--uts", "--mount", "sh", "-c", "; ".join(steps), "sh", *words]
+        inside = [*self.inside(node), "unshare", "--uts", "--mount", "sh", "-c", "; ".join(steps), "sh", *words]
         own = {"SPARK_LOCAL_IP": address(node), "SPARK_PUBLIC_DNS": address(node), "SPARK_CONF_DIR": str(self.folder / "conf")}
-        return subprocess.Popen(inside, env=_clean_environment() | own | dict(env or {}), **options)
+        return subprocess.Popen(inside, env=_clean_environment() | own | dict(self.environment) | dict(env or {}), **options)
+
+    def _own_folders(self, node: str) -> list[str]:
+        """Commands that give a worker a temporary folder of its own, in which only its work, Spark's settings and scripts, and the
+        Python environment lie where they lie on this machine."""
+        everybodys = Path(tempfile.gettempdir())
+        own = self.folder / "own" / node
+        seen = {self.folder / name: self.folder / name for name in ("conf", "standalone", f"work/{node}")} | {_environment(): self.worker_env}
+        steps = [f"mkdir -p {own} {self.folder / 'work' / node}", f"mount -t tmpfs none {own}", f"chmod 1777 {own}"]
+        for there, seen_as in seen.items():
+            place = own / seen_as.relative_to(everybodys)
+            steps += [f"mkdir -p {place}", f"mount --bind {there} {place}"]
+        return [*steps, f"mount --move {own} {everybodys}"]
 
     def run(self, node: str, words: Sequence[str], env: Mapping[str, str] | None = None, timeout: float = 300) -> subprocess.CompletedProcess:
         """Run a program on a node to its end."""
@@ -199,7 +226,7 @@ class Cluster:
     def pids(self, node: str, holding: str = "") -> list[int]:
         """Processes of a node whose command line holds a text. Victims come from here only: never from the whole machine."""
         listed = subprocess.run(["ip", "netns", "pids", self._namespace(node)], capture_output=True, text=True, check=False).stdout.split()
-        return [int(pid) for pid in listed if holding in _command(int(pid))]
+        return [int(pid) for pid in listed if holding in command_of(int(pid))]
 
     def executor(self, node: str) -> list[int]:
         """Executors of a node."""
@@ -208,7 +235,7 @@ class Cluster:
     def python_workers(self, node: str) -> list[int]:
         """Python workers of a node: forked from a pyspark daemon, which is not one of them."""
         daemons = self.pids(node, "pyspark.daemon")
-        return [pid for pid in daemons if "pyspark.daemon" in _command(_parent(pid))]
+        return [pid for pid in daemons if "pyspark.daemon" in command_of(_parent(pid))]
 
     def kill(self, node: str) -> None:
         """The machine died: kill all that lives there."""
@@ -253,7 +280,8 @@ def _clean_environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith(dropped)} | {"PYTHONUNBUFFERED": "1"}
 
 
-def _command(pid: int) -> str:
+def command_of(pid: int) -> str:
+    """A process's command line; empty when it is gone."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:

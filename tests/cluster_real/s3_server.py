@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,10 +64,15 @@ class S3Server:
         with open(f"{self.folder}.log", "ab") as log:
             self._process = subprocess.Popen(words, env=os.environ | own, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
         for _ in range(100):
-            if self.prefix or _answers(self.host, self.port):
+            if self._answers():
                 return self
             time.sleep(0.1)
         raise RuntimeError(f"versitygw did not start; see {self.folder}.log")
+
+    def _answers(self) -> bool:
+        """True when it takes connections, asked from where it runs."""
+        ask = [*self.prefix, sys.executable, "-c", f"import socket; socket.create_connection(({self.host!r}, {self.port}), timeout=1).close()"]
+        return subprocess.run(ask, capture_output=True, check=False).returncode == 0
 
     def stop(self) -> None:
         """Kill it."""
@@ -96,11 +102,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def _answers(host: str, port: int) -> bool:
-    try:
-        socket.create_connection((host, port), timeout=1).close()
-    except OSError:
-        return False
-    return True
