@@ -10,7 +10,8 @@ from schemas.active_policy import HOW, active_policy
 from schemas.duck import connect
 from schemas.errors import MissingError, UsageError
 from schemas.lake import Lake
-from training.snapshot import TABLE, Snapshot, stored_rows, unit_numbers
+from training.lost_files import lost
+from training.snapshot import TABLE, FileGoneError, Snapshot, stored_rows, unit_numbers
 
 FILTERS = ("language", "age_group", "gender", "ethnicity", "category", "speaker_id", "video_id", "labels_source", "lip_source", "face_backend")
 """Columns of `samples` by which clips may be chosen."""
@@ -46,7 +47,7 @@ def make_snapshot(lake: Lake, selection: Selection | None = None) -> MadeSnapsho
     """Pin the clips to train on. Only the files of that version are opened, and of them no pictures are read.
 
     Raises `UsageError` for a filter on another column, or samples that cannot be trained on together; `MissingError` when there is no
-    active policy, no such version, or nothing is left.
+    active policy, no such version, files of it are gone, or nothing is left.
     """
     selection = selection or Selection()
     _check_filters(selection.filters)
@@ -54,7 +55,10 @@ def make_snapshot(lake: Lake, selection: Selection | None = None) -> MadeSnapsho
     if policy is None:
         raise MissingError(HOW)
     version = _version(lake, selection.version)
-    rows, files = stored_rows(lake.ledger, version, _COLUMNS)
+    try:
+        rows, files = stored_rows(lake.ledger, version, _COLUMNS)
+    except FileGoneError as error:
+        raise lost(lake.place, version, error) from error
     if not rows:
         raise MissingError("there are no samples yet: talkvid prepare")
     with connect(lake.ledger) as engine:

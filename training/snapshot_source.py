@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from schemas.place import Place
 from training.batch import Batch
+from training.lost_files import lost
 from training.processes import Processes
-from training.snapshot import FileGoneError, Snapshot
+from training.snapshot import TABLE, FileGoneError, Snapshot
 from training.stages import Settings
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ class SnapshotSource:
                 if tries > RETRIES:
                     raise
                 print(f"training: {error}; looked up again", file=sys.stderr, flush=True)
-                snapshot = snapshot.resolved()
+                snapshot = _looked_up(snapshot)
 
     def held_out(self, settings: Settings) -> list[Batch]:
         """The first samples of the clips held out, as they are."""
@@ -88,3 +90,12 @@ class SnapshotSource:
             reference_margin=settings.reference_margin,
             latents=cached is not None and cached.startswith("random:") == (settings.model == "smoke"),
         )
+
+
+def _looked_up(snapshot: Snapshot) -> Snapshot:
+    """The clips where they lie now. Raises `MissingError` where none is left, or the newest version itself lacks files."""
+    try:
+        return snapshot.resolved()
+    except FileGoneError as error:
+        place = Place.of(snapshot.lake)
+        raise lost(place, place.version(TABLE), error) from error

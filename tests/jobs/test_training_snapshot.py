@@ -1,3 +1,6 @@
+import shutil
+from pathlib import Path
+
 import pytest
 
 from jobs.training_snapshot import Selection, make_snapshot
@@ -88,4 +91,20 @@ def test_samples_of_several_sizes_or_of_random_and_real_weights_do_not_mix(judge
     judged.ledger.open("samples").delete("clip_id = 'restless'")
     judged.ledger.append("samples", [sample("restless", 20, fingerprint="prepare-v1-0")])
     with pytest.raises(UsageError, match="some samples were made with random weights"):
+        make_snapshot(judged)
+
+
+def test_files_that_were_vacuumed_or_lost_are_one_sentence_that_says_what_to_do(judged) -> None:
+    old = judged.place.version("samples")
+    judged.ledger.open("samples").delete("clip_id = 'good'")
+    judged.ledger.open("samples").vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+    newest = judged.place.version("samples")
+    with pytest.raises(MissingError, match=f"files of version {old} of samples were deleted since by talkvid maintain: train on version {newest}"):
+        make_snapshot(judged, Selection(version=old))
+    Path(judged.ledger.files("samples")[0]).unlink()
+    with pytest.raises(MissingError, match="is gone, though samples names it: bring it back, or delete .* and run talkvid prepare again"):
+        make_snapshot(judged)
+    shutil.rmtree(judged.place.table("samples"))
+    judged.ledger.create()
+    with pytest.raises(MissingError, match="there are no samples yet"):
         make_snapshot(judged)
