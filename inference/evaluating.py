@@ -174,10 +174,12 @@ class _Gauges:
         self._all = [*self._plain, *self._sets.values(), *([self._faces] if self._faces else []), *self._sync.values()]
 
     def see(self, moment: Any) -> None:
+        """Hand the next moment of the pair to every gauge."""
         for gauge in self._all:
             gauge.see(moment)
 
     def values(self) -> dict[str, Value]:
+        """Value or reason by metric of one pair, after its last moment."""
         found = {name: value for gauge in (*self._plain, *([self._faces] if self._faces else [])) for name, value in gauge.values().items()}
         for side, gauge in self._sync.items():
             assert self._faces is not None
@@ -185,6 +187,7 @@ class _Gauges:
         return found
 
     def features(self) -> dict[str, dict[str, np.ndarray]]:
+        """By metric of sets and side (`generated`, `real`), features (n, width) of this pair."""
         return {metric: gauge.features() for metric, gauge in self._sets.items()}
 
 

@@ -34,21 +34,26 @@ class _Reader:
         self._file, self._position = file, threading.local()
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move this thread's position, in bytes, as `io.IOBase.seek`; returns it."""
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: self._file.size()}[whence]
         self._position.value = start + offset
         return self._position.value
 
     def tell(self) -> int:
+        """This thread's position in bytes."""
         return getattr(self._position, "value", 0)
 
     def read(self, size: int = -1) -> bytes:
+        """So many bytes from this thread's position on, fewer at the end; all that is left when negative."""
         at = self.tell()
         data = self._file.read_at(self._file.size() - at if size < 0 else size, at)
         self._position.value = at + len(data)
         return data
 
     def seekable(self) -> bool:
+        """Always."""
         return True
 
     def close(self) -> None:
+        """Close the object, for all threads."""
         self._file.close()

@@ -35,10 +35,12 @@ class _Seen:
 
     @property
     def is_free(self) -> bool:
+        """True when nobody holds it: there is none, or it was given back."""
         return self.etag is None or bool(self.document.get("released"))
 
     @property
     def holder(self) -> str:
+        """Who holds it, for a sentence."""
         return f"{self.document.get('verb')} (pid {self.document.get('pid')} on {self.document.get('host')})"
 
 

@@ -50,6 +50,7 @@ class DeepSpeedEngine(Engine):
         return self._engine(*inputs, **options)
 
     def backward(self, loss: Tensor) -> None:
+        """As `Engine.backward`; DeepSpeed divides by the parts of a step, and adds up the ranks' gradients."""
         self._engine.backward(loss)
         if not self._engine.is_gradient_accumulation_boundary():
             self._engine.step()
@@ -60,10 +61,12 @@ class DeepSpeedEngine(Engine):
         return Moved(float("nan") if norm is None else norm, bool(getattr(self._zero, "overflow", False)))
 
     def loss_scale(self) -> dict[str, float]:
+        """As `Engine.loss_scale`, of DeepSpeed's dynamic scaler."""
         scaler = getattr(self._zero, "loss_scaler", None)
         return {name: getattr(scaler, name) for name in _SCALE} if getattr(scaler, "dynamic", False) else {}
 
     def set_loss_scale(self, state: Mapping[str, float]) -> None:
+        """As `Engine.set_loss_scale`; what another kind of scaler gave is passed over."""
         if self.loss_scale() and set(_SCALE) <= set(state):
             for name in _SCALE:
                 setattr(self._zero.loss_scaler, name, state[name])

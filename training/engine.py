@@ -164,6 +164,7 @@ class PlainEngine(Engine):
         return self._network(*inputs, **options)
 
     def backward(self, loss: Tensor) -> None:
+        """As `Engine.backward`: scaled, and divided by the parts of a step."""
         (loss * ((self._scale.now if self._scale else 1.0) / self._settings.accumulation)).backward()
 
     def _move(self) -> Moved:
@@ -182,9 +183,11 @@ class PlainEngine(Engine):
         return Moved(norm.detach(), skipped)
 
     def loss_scale(self) -> dict[str, float]:
+        """As `Engine.loss_scale`, of `LossScale`."""
         return {} if self._scale is None else {"now": self._scale.now, "good_steps": self._scale.good_steps, "patience": self._scale.patience}
 
     def set_loss_scale(self, state: Mapping[str, float]) -> None:
+        """As `Engine.set_loss_scale`; what another kind of scaler gave is passed over."""
         if self._scale is not None and "now" in state:
             self._scale.now, self._scale.good_steps, self._scale.patience = state["now"], int(state["good_steps"]), int(state["patience"])
 

@@ -74,6 +74,7 @@ class _Candidate:
 
     @property
     def last(self) -> Face:
+        """The face in the newest frame that has it."""
         return self.seen[max(self.seen)]
 
     @property

@@ -91,6 +91,7 @@ class _Video:
             raise
 
     def close(self) -> None:
+        """Give up the staged copy."""
         self._stack.close()
 
 

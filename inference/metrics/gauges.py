@@ -48,11 +48,13 @@ class PixelGauge:
         self._found: dict[str, list[float]] = {name: [] for name in names}
 
     def see(self, moment: Moment) -> None:
+        """Measure one moment; both of its frames must be there, RGB bytes (H, W, 3)."""
         assert moment.generated is not None and moment.real is not None
         for name, measure in self._measures.items():
             self._found[name].append(measure(moment.generated, moment.real))
 
     def values(self) -> dict[str, Value]:
+        """The mean over frames by metric: L1 in 0..1, PSNR in dB, SSIM up to 1 (metrics.md §5)."""
         return {name: mean_of(found, "no frames") for name, found in self._found.items()}
 
 
@@ -65,6 +67,7 @@ class LpipsGauge:
         self._before: dict[str, Any] = {}
 
     def see(self, moment: Moment) -> None:
+        """Measure one moment: every `stride`-th pair of frames, and the step from such a frame to the next one."""
         looks, follows = moment.number % self._stride == 0, moment.number > 0 and (moment.number - 1) % self._stride == 0
         temporal = {"generated": "temporal_lpips", "real": "temporal_lpips_real"}
         now: dict[str, Any] = {}
@@ -81,6 +84,7 @@ class LpipsGauge:
         self._before = now if looks else {}
 
     def values(self) -> dict[str, Value]:
+        """The mean over what was looked at, by metric; a reason where there was nothing."""
         return {name: mean_of(found, "fewer than two frames") for name, found in self._found.items()}
 
 

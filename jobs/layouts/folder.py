@@ -12,12 +12,14 @@ class _OneFilePerClip(Layout):
     """What both have in common."""
 
     def present(self, rows: Sequence[Exported]) -> set[str]:
+        """As `Layout.present`; without media every clip that has a row."""
         if not self.media:
             return {row["clip_id"] for row in rows}
         held = self.sizes(row["file"] for row in rows if row["file"])
         return {row["clip_id"] for row in rows if row["file"] and held.get(row["file"]) == row["bytes"]}
 
     def published(self) -> bool:
+        """As `Layout.published`."""
         return self.size(self.index[0]) >= 0
 
     def _sizes(self, files: dict[str, str | None]) -> dict[str, tuple[str | None, int | None]]:
@@ -33,6 +35,7 @@ class TalkVid(_OneFilePerClip):
     index = ("filtered_video_clips.json",)
 
     def publish(self, records: Iterable[dict[str, Any]], files: dict[str, str | None]) -> dict[str, tuple[str | None, int | None]]:
+        """As `Layout.publish`: the manifest in one piece, the JSON beside a clip only where it changed."""
         with self.writing(self.index[0]) as manifest:
             before = b"[\n"
             for record in records:
@@ -53,6 +56,7 @@ class HuggingFace(_OneFilePerClip):
     index = ("data/train/metadata.jsonl", "README.md")
 
     def publish(self, records: Iterable[dict[str, Any]], files: dict[str, str | None]) -> dict[str, tuple[str | None, int | None]]:
+        """As `Layout.publish`: `metadata.jsonl` in one piece, and the card that goes with it."""
         facts = []
         with self.writing(self.index[0]) as lines:
             for record in records:

@@ -36,6 +36,7 @@ class WebDataset(Layout):
     scratch = _PARTS
 
     def present(self, rows: Sequence[Exported]) -> set[str]:
+        """As `Layout.present`, also of clips that are members of a tar."""
         if not self.media:
             return {row["clip_id"] for row in rows}
         held = {file: self._held(file) for file in {row["file"] for row in rows if row["file"]} if file.endswith(".tar")}
@@ -50,6 +51,7 @@ class WebDataset(Layout):
         return {row["clip_id"] for row in rows if size(row) == row["bytes"]}
 
     def published(self) -> bool:
+        """As `Layout.published`: true when there is a tar."""
         return bool(self._shards())
 
     def drop(self, rows: Iterable[Exported]) -> None:
@@ -57,6 +59,7 @@ class WebDataset(Layout):
         super().drop(row for row in rows if not (row["file"] or "").endswith(".tar"))
 
     def publish(self, records: Iterable[dict[str, Any]], files: dict[str, str | None]) -> dict[str, tuple[str | None, int | None]]:
+        """As `Layout.publish`: clips go into tars of `shard_size`; a tar whose members are the same stays as it is."""
         shards = self._assigned(files)
         shard_of = {clip_id: shard for shard, clips in shards.items() for clip_id in clips}
         lines = {record["clip_id"]: json_bytes(record | {"file": shard_of[record["clip_id"]]}) for record in records}

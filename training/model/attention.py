@@ -57,6 +57,7 @@ class FeedForward(nn.Module):
         self.net = nn.ModuleList([_Gate(width, 4 * width), nn.Identity(), nn.Linear(4 * width, width)])
 
     def forward(self, x: Tensor) -> Tensor:
+        """(..., width) -> (..., width)."""
         return self.net[2](self.net[0](x))
 
 
@@ -66,5 +67,6 @@ class _Gate(nn.Module):
         self.proj = nn.Linear(width, 2 * hidden)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(..., width) -> (..., hidden)."""
         value, gate = self.proj(x).chunk(2, dim=-1)
         return value * F.gelu(gate)

@@ -43,6 +43,7 @@ class QueryAttention(nn.Module):
         self.to_out = nn.Linear(inner, config.width, bias=False)
 
     def forward(self, x: Tensor, queries: Tensor) -> Tensor:
+        """(m, rows, width) and queries (m, q, width) -> (m, q, width)."""
         x, queries = self.norm1(x), self.norm2(queries)
         keys, values = self.to_kv(torch.cat([x, queries], dim=1)).chunk(2, dim=-1)
         asked, keys, values = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (self.to_q(queries), keys, values))

@@ -18,6 +18,7 @@ class MotionModule(nn.Module):
         self.temporal_transformer = TemporalTransformer(width, groups, heads, max_frames)
 
     def forward(self, x: Tensor, frames: int) -> Tensor:
+        """(b * frames, width, h, w) -> the same shape."""
         return self.temporal_transformer(x, frames)
 
 
@@ -52,6 +53,7 @@ class TemporalBlock(nn.Module):
         self.ff_norm = nn.LayerNorm(width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(places, f, width) -> the same shape."""
         for norm, attention in zip(self.norms, self.attention_blocks):
             x = x + attention(norm(x))
         return x + self.ff(self.ff_norm(x))
@@ -65,6 +67,7 @@ class TemporalAttention(Attention):
         self.pos_encoder = FramePositions(width, max_frames)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(places, f, width) -> the same shape."""
         return super().forward(self.pos_encoder(x))
 
 
@@ -80,6 +83,7 @@ class FramePositions(nn.Module):
         self.register_buffer("pe", position_table(width, max_frames))
 
     def forward(self, x: Tensor) -> Tensor:
+        """(places, f, width) -> the same shape. Raises `ValueError` for more frames than the table has."""
         if x.shape[1] > self.pe.shape[1]:
             raise ValueError(f"motion modules see at most {self.pe.shape[1]} frames at once, not {x.shape[1]}")
         return x + self.pe[:, : x.shape[1]].to(x.dtype)

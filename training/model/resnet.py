@@ -35,6 +35,7 @@ class Downsample(nn.Module):
         self.conv = nn.Conv2d(width, width, 3, stride=2, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(n, width, h, w) -> (n, width, h / 2, w / 2)."""
         return self.conv(x)
 
 
@@ -46,4 +47,5 @@ class Upsample(nn.Module):
         self.conv = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(n, width, h, w) -> (n, width, 2 h, 2 w)."""
         return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))

@@ -44,4 +44,5 @@ class PointConv(nn.Conv2d):
         super().__init__(width, width, 1)
 
     def forward(self, tokens: Tensor) -> Tensor:
+        """(n, h * w, width) -> the same shape."""
         return F.linear(tokens, self.weight.flatten(1), self.bias)

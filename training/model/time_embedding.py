@@ -16,6 +16,7 @@ class TimeEmbedding(nn.Module):
         self.linear_2 = nn.Linear(width, width)
 
     def forward(self, timesteps: Tensor) -> Tensor:
+        """Timesteps (b,) -> (b, width) in the dtype of the weights."""
         x = sinusoid(timesteps, self.linear_1.in_features).to(self.linear_1.weight.dtype)
         return self.linear_2(F.silu(self.linear_1(x)))
 

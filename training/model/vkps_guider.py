@@ -21,6 +21,7 @@ class VKpsGuider(nn.Module):
         nn.init.zeros_(self.conv_out.bias)
 
     def forward(self, kps_images: Tensor) -> Tensor:
+        """(b, 3, f, H, W) in 0..1, sides multiples of 8 -> (b, outputs, f, H / 8, W / 8)."""
         x = F.silu(self.conv_in(folded(kps_images).to(self.conv_in.weight.dtype)))
         for block in self.blocks:
             x = F.silu(block(x))

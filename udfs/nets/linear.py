@@ -21,6 +21,7 @@ class Linear(nn.Linear):
         self.activation = activation
 
     def forward(self, x: Tensor) -> Tensor:
+        """(..., inputs) in any floating dtype -> (..., outputs) in the dtype of the weights."""
         x = x.to(self.weight.dtype)
         if _runs_on_onednn(x):
             name, _, form = self.activation.partition("_")

@@ -121,12 +121,15 @@ class _Files:
         return found
 
     def whole(self, video: str) -> str | None:
+        """Path of a whole video; None where there is none."""
         return self._whole.get(video)
 
     def chunk(self, video: str, chunk: int) -> str | None:
+        """Path of a cut-out piece of a video, by its number; None where there is none."""
         return self._chunks.get(f"{video}_{chunk:04d}")
 
     def source(self, path: str) -> Source:
+        """The file at `path` as a source."""
         return file_source(path, self._folders)
 
 

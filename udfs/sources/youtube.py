@@ -144,9 +144,14 @@ def _deadline() -> Callable[[dict[str, Any]], None]:
 class _Silent:
     """yt-dlp's messages go nowhere; what matters comes as an exception."""
 
-    def debug(self, message: str) -> None: ...
-    def warning(self, message: str) -> None: ...
-    def error(self, message: str) -> None: ...
+    def debug(self, message: str) -> None:
+        """Nothing is told."""
+
+    def warning(self, message: str) -> None:
+        """Nothing is told."""
+
+    def error(self, message: str) -> None:
+        """Nothing is told: it is raised too."""
 
 
 def only_video(client: "YoutubeDL", info: dict[str, Any] | None) -> dict[str, Any]:

@@ -88,6 +88,7 @@ class CorrelationEmbedding(nn.Module):
         self.fc2 = Linear(384, EMBEDDING)
 
     def forward(self, products: Tensor) -> Tensor:
+        """(..., 2401) products -> (..., 256)."""
         return self.fc2(self.fc1(products))
 
 

@@ -25,6 +25,7 @@ class ResidualBlock(nn.Module):
         self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride)) if stride > 1 else None
 
     def forward(self, x: Tensor) -> Tensor:
+        """(n, inputs, h, w) -> (n, outputs, h / stride, w / stride), not negative."""
         x = x.to(self.conv1.weight.dtype)
         y = F.relu(_normed(self.conv1(x))).to(x.dtype)
         y = F.relu(_normed(self.conv2(y)))
@@ -45,6 +46,7 @@ class FeatureNetwork(nn.Module):
         self.conv3 = nn.Conv2d(256, CHANNELS, 1)
 
     def forward(self, frames: Tensor) -> Tensor:
+        """(T, 3, H, W) in -1..1 -> (T, 128, H / 4, W / 4) in float32."""
         size = (frames.shape[-2] // STRIDE, frames.shape[-1] // STRIDE)
         dtype = self.conv1.weight.dtype
         x = F.relu(_normed(self.conv1(frames.to(dtype))))

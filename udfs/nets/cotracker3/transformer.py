@@ -67,6 +67,7 @@ class Mlp(nn.Module):
         self.fc2 = Linear(4 * WIDTH, WIDTH)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(..., C) -> (..., C)."""
         return self.fc2(self.fc1(x))
 
 

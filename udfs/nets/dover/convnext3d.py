@@ -56,6 +56,7 @@ class AestheticBackbone(nn.Module):
         self.norm = nn.LayerNorm(WIDTHS[-1], eps=NORM_EPS)
 
     def forward(self, video: Tensor) -> Tensor:
+        """(N, 3, T, H, W) normalised -> (N, 768, T // 2, H // 32, W // 32) in float32."""
         convolution, norm = self.downsample_layers[0]
         x = norm(_channels_last(convolution(video.to(convolution.weight.dtype))).float().contiguous())
         x = self.stages[0](x)

@@ -23,6 +23,7 @@ class Head(nn.Module):
         self.fc_last = nn.Conv3d(HIDDEN, 1, 1)
 
     def forward(self, features: Tensor) -> Tensor:
+        """(N, 768, T, H, W) -> (N, 1, T, H, W) in float32."""
         hidden = F.gelu(self.fc_hid(features.to(self.fc_hid.weight.dtype)))
         return self.fc_last(hidden).float()
 

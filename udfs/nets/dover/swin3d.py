@@ -28,6 +28,7 @@ class PatchEmbedding(nn.Module):
         self.norm = nn.LayerNorm(WIDTHS[0])
 
     def forward(self, video: Tensor) -> Tensor:
+        """(N, 3, T, H, W) -> patches, channels last, (N, T / 2, H / 4, W / 4, 96) rounded up, in float32."""
         ends = [amount for axis in (2, 1, 0) for amount in (0, -video.shape[2 + axis] % PATCH[axis])]
         patches = self.proj(F.pad(video, ends).to(self.proj.weight.dtype))
         return self.norm(patches.permute(0, 2, 3, 4, 1).float().contiguous())
@@ -89,6 +90,7 @@ class Mlp(nn.Module):
         self.fc2 = Linear(4 * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(..., width) -> (..., width)."""
         return self.fc2(self.fc1(x))
 
 
@@ -164,6 +166,7 @@ class PatchMerging(nn.Module):
         self.norm = nn.LayerNorm(4 * width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, T, H, W, C) -> (N, T, ceil(H / 2), ceil(W / 2), 2 C) in float32."""
         x = F.pad(x, (0, 0, 0, x.shape[3] % 2, 0, x.shape[2] % 2))
         phases = [x[:, :, row::2, column::2] for column in (0, 1) for row in (0, 1)]
         return self.reduction(self.norm(torch.cat(phases, dim=-1))).float()
@@ -179,6 +182,7 @@ class Stage(nn.Module):
         self.downsample = PatchMerging(width) if number + 1 < len(WIDTHS) else None
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, T, H, W, C) -> the same shape in the last stage, merged as by `PatchMerging` in the others."""
         for block in self.blocks:
             x = block(x)
         return x if self.downsample is None else self.downsample(x)
@@ -194,6 +198,7 @@ class TechnicalBackbone(nn.Module):
         self.norm = nn.LayerNorm(WIDTHS[-1])
 
     def forward(self, video: Tensor) -> Tensor:
+        """(N, 3, T, H, W) normalised -> (N, 768, ceil(T / 2), H / 32, W / 32) in float32."""
         x = self.patch_embed(video)
         for stage in self.layers:
             x = stage(x)
