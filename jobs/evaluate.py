@@ -59,8 +59,8 @@ class EvaluateConfig:
 def arguments(parser: ArgumentParser) -> None:
     """Flags of the verb."""
     parser.add_argument("--generations", metavar="RUN", help="run of generate, or all; the newest one when not given")
-    parser.add_argument("--generated", metavar="DIR", help="folder of videos, in the place of a run")
-    parser.add_argument("--reference", metavar="DIR", help="folder of real videos, each called as the generated one it belongs to")
+    parser.add_argument("--generated", metavar="DIR", help="folder or s3a:// prefix of videos, in the place of a run")
+    parser.add_argument("--reference", metavar="DIR", help="folder or s3a:// prefix of real videos, each called as the generated one it belongs to")
     parser.add_argument("--metrics", metavar="A,B", help=f"of {', '.join(BY_NAME)}; all when not given")
     parser.add_argument("--group-by", metavar="A,B", default=",".join(AXES), help="labels to group by; empty for none")
     parser.add_argument("--bootstrap", metavar="N", type=natural, default=RESAMPLES, help="resamples of an interval")
@@ -85,7 +85,7 @@ def configure(args: Namespace) -> EvaluateConfig:
     for axis in axes:
         if axis not in AXES:
             raise UsageError(f"--group-by takes {', '.join(AXES)}, not {axis!r}")
-    folders = tuple(str(Path(folder).expanduser().absolute()) if folder else None for folder in (args.generated, args.reference))
+    folders = tuple(storage.address(folder) if folder else None for folder in (args.generated, args.reference))
     names = tuple(metric.name for metric in chosen(_words(args.metrics))) if args.metrics else ()
     more = (args.bootstrap, args.stride, args.faces, args.out, args.retry_failed, args.device, args.limit, args.quiet)
     return EvaluateConfig(args.generations, *folders, names, axes, *more)

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from inference.evaluating import item_name
+from schemas import storage
 from schemas.errors import MissingError
 from schemas.lake import Lake
 from schemas.snapshot import snapshot
+from schemas.storage import Stored
 
 AXES = ("language", "age_group", "gender", "ethnicity")
 VIDEOS = frozenset({".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v"})
@@ -70,13 +72,13 @@ def of_folders(lake: Lake, generated: str, real: str | None) -> Items:
     A file that is called after a clip has the clip's labels. Raises `MissingError` for a folder that is not there or holds no video.
     """
     ours, theirs = _videos(generated), _videos(real) if real else {}
-    clips = {name: Path(name).name.removeprefix("v_") for name in {*ours, *theirs}}
+    clips = {name: name.rpartition("/")[2].removeprefix("v_") for name in {*ours, *theirs}}
     labels = _labels(lake, list(clips.values()))
     items = []
     for name in sorted({*ours, *theirs}):
         one, other = ours.get(name), theirs.get(name)
-        item_id = item_name(*(part for path in (one, other) for part in _age(path)))
-        items.append(Item(item_id, name, one and str(one), other and str(other), labels=labels.get(clips[name], {})))
+        item_id = item_name(*(part for file in (one, other) for part in _age(file)))
+        items.append(Item(item_id, name, one and one.uri, other and other.uri, labels=labels.get(clips[name], {})))
     return Items(generated, items)
 
 
@@ -98,19 +100,16 @@ def _labels(lake: Lake, clips: Sequence[str | None]) -> dict[str, dict[str, str 
     return {clip: dict(zip(AXES, values, strict=True)) for clip, *values in rows}
 
 
-def _videos(folder: str) -> dict[str, Path]:
-    """Videos below a folder by their relative names without extension."""
-    root = Path(folder)
-    if not root.is_dir():
+def _videos(folder: str) -> dict[str, Stored]:
+    """Videos below a folder or a prefix of a store by their relative names without extension."""
+    if not storage.is_remote(folder) and not Path(folder).is_dir():
         raise MissingError(f"there is no folder {folder}")
-    found = {str(path.relative_to(root).with_suffix("")): path for path in sorted(root.rglob("*")) if path.suffix.lower() in VIDEOS and path.is_file()}
+    files = {file.uri.removeprefix(f"{folder}/"): file for file in storage.listed(folder)}
+    found = {str(PurePosixPath(name).with_suffix("")): file for name, file in files.items() if PurePosixPath(name).suffix.lower() in VIDEOS}
     if not found:
         raise MissingError(f"there is no video in {folder}")
     return found
 
 
-def _age(path: Path | None) -> tuple[object, ...]:
-    if path is None:
-        return (None,)
-    stat = path.stat()
-    return (path, stat.st_size, stat.st_mtime_ns)
+def _age(file: Stored | None) -> tuple[object, ...]:
+    return (None,) if file is None else (file.uri, file.bytes, file.modified_s)
