@@ -9,11 +9,18 @@ from typing import NoReturn
 from jobs.job import Job
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Tells defaults that are values; that a flag is not given by default goes without saying."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default in (None, False, []) else super()._get_help_string(action)
+
+
 class Parser(argparse.ArgumentParser):
     """argparse, with flags that take `-` or `_`, and usage errors in one line."""
 
     def __init__(self, **options: object) -> None:
-        super().__init__(allow_abbrev=False, formatter_class=argparse.ArgumentDefaultsHelpFormatter, **options)
+        super().__init__(allow_abbrev=False, formatter_class=_Help, **options)
 
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None) -> tuple[argparse.Namespace, list[str]]:
         """Parse, after giving every long flag this parser knows its own spelling."""

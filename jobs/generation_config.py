@@ -58,7 +58,7 @@ def arguments(parser: ArgumentParser) -> None:
     both.add_argument("--checkpoint_path", metavar="DIR", default=DEFAULT_CHECKPOINT, help="what train --output wrote, or the released layout")
     for name, kind in Options.types().items():
         default = "from the generation_id in a table, else 42" if name == "seed" else getattr(Options, name)
-        told = {"default": SUPPRESS, "help": f"{_HELP[name]} (default: {default})"}
+        told = {"default": SUPPRESS, "help": _HELP[name] if default in (None, False) else f"{_HELP[name]} (default: {default})"}
         if kind is bool:
             both.add_argument(f"--{name}".replace("_", "-") if name == "median_filter" else f"--{name}", action=BooleanOptionalAction, **told)
         else:

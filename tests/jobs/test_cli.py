@@ -1,5 +1,6 @@
 """The command line as a user meets it: words, streams and exit statuses."""
 
+import importlib
 import json
 import os
 import signal
@@ -66,9 +67,11 @@ def test_missing_lake_is_one_sentence_and_exit_3(tmp_path, verb):
 
 def test_help_of_every_verb_answers():
     for verb in VERBS:
-        answer = talkvid(verb, "--help")
-        assert answer.returncode == 0, answer.stderr
-        assert "--lake" in answer.stdout
+        told = verb_parser(importlib.import_module(f"jobs.{verb.replace('-', '_')}").JOB).format_help()
+        assert "--lake" in told
+        assert not {"None", "False", "[]"} & set(told.replace(")", " ").split()), f"{verb} tells defaults that are none"
+    answer = talkvid("bench", "--help")
+    assert (answer.returncode, answer.stderr) == (0, "") and answer.stdout.startswith("usage: talkvid bench")
 
 
 def test_flags_take_dash_or_underscore():
