@@ -1,0 +1,90 @@
+"""What Spark is kept from."""
+
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import UsageError
+from tests.lake_files import contents
+
+REFUSED = [
+    "FROM clips INSERT INTO settings SELECT clip_id, clip_id, now()",
+    "FROM clips INSERT INTO settings SELECT clip_id INSERT INTO runs SELECT clip_id",
+    "INSERT OVERWRITE DIRECTORY '/tmp/stolen' USING csv SELECT 1",
+    "CREATE FUNCTION f AS 'a.b'",
+    "CREATE TEMPORARY FUNCTION f() RETURNS INT RETURN 1",
+    "OPTIMIZE clips",
+    "RESTORE TABLE clips TO VERSION AS OF 0",
+    "REORG TABLE clips APPLY (PURGE)",
+    "CREATE TABLE x SHALLOW CLONE clips",
+    "CONVERT TO DELTA parquet.`/tmp/x`",
+    "GENERATE symlink_format_manifest FOR TABLE clips",
+    "LOAD DATA INPATH '/tmp/x' INTO TABLE clips",
+    "SET",
+    "SET VAR x = 1",
+    "SET TIME ZONE 'UTC'",
+    "DECLARE x INT",
+    "CACHE TABLE clips",
+    "UNCACHE TABLE clips",
+    "REFRESH TABLE clips",
+    "REFRESH '/tmp'",
+    "ADD JAR '/tmp/x.jar'",
+    "ADD FILE '/etc/hostname'",
+    "LIST JAR",
+    "EXECUTE IMMEDIATE 'SELECT 1'",
+    "BEGIN SELECT 1; END",
+    "SELECT TRANSFORM(clip_id) USING 'cat' FROM clips",
+    "SELECT * FROM (FROM clips MAP clip_id USING 'cat')",
+    "SELECT reflect('java.lang.System', 'getProperty', 'user.home')",
+    "SELECT java_method('java.lang.System', 'getProperty', 'user.home')",
+    "SELECT try_reflect('java.lang.System', 'getProperty', 'user.home')",
+    "SELECT builtin.reflect('java.lang.System', 'getProperty', 'user.home')",
+    "SELECT system.builtin.reflect('java.lang.System', 'getProperty', 'user.home')",
+    "SELECT transform(array(1), x -> reflect('java.lang.System', 'getProperty', 'user.home'))",
+    "SELECT (SELECT reflect('java.lang.System', 'getProperty', 'user.home'))",
+    "SELECT 1 ORDER BY reflect('java.lang.System', 'getProperty', 'user.home')",
+    "SELECT IDENTIFIER('reflect')('java.lang.System', 'getProperty', 'user.home')",
+    "DESCRIBE QUERY SELECT reflect('java.lang.System', 'getProperty', 'user.home')",
+    "EXPLAIN WITH a AS (SELECT 1) INSERT INTO settings SELECT * FROM a",
+    "SELECT * FROM text.`/etc/hostname`",
+    "SELECT * FROM csv.`/etc/passwd`",
+    "SELECT * FROM IDENTIFIER('text.`/etc/hostname`')",
+    "SELECT (SELECT max(value) FROM text.`/etc/hostname`)",
+    "SELECT * FROM clips WHERE clip_id IN (SELECT value FROM text.`/etc/hostname`)",
+    "SELECT * FROM clips, LATERAL (SELECT * FROM text.`/etc/hostname`)",
+    "SELECT * FROM read_files('/etc')",
+    "DESCRIBE DETAIL '/tmp'",
+    "DESCRIBE HISTORY delta.`/tmp`",
+    "MSCK REPAIR TABLE clips",
+]
+
+
+@pytest.mark.parametrize("query", REFUSED)
+def test_spark_refuses_what_would_write_or_reach_further(spark_engine, asked_lake, query):
+    before = contents(asked_lake)
+    with pytest.raises(UsageError) as raised:
+        spark_engine.answer(query).read_all()
+    assert "\n" not in str(raised.value)
+    assert contents(asked_lake) == before
+    assert not Path("/tmp/stolen").exists()
+
+
+def test_spark_leaves_the_environment_out_of_queries(spark_engine, monkeypatch):
+    answer = spark_engine.answer("SELECT '${env:HOME}' AS a, '${system:user.home}' AS b").read_all()
+    assert answer.to_pylist() == [{"a": "${env:HOME}", "b": "${system:user.home}"}]
+
+
+def test_spark_reads_no_file_that_xml_names(spark_engine, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("canary")
+    xml = f'<!DOCTYPE a [<!ENTITY e SYSTEM "file://{secret}">]><a>&e;</a>'
+    for query in (f"SELECT xpath_string('{xml}', 'a') AS x", f"SELECT from_xml('{xml}', 'a STRING') AS x"):
+        try:
+            assert "canary" not in str(spark_engine.answer(query).read_all().to_pylist())
+        except UsageError as refusal:
+            assert "canary" not in str(refusal)
+
+
+def test_the_session_of_the_program_stays_as_it_was(spark, spark_engine):
+    assert spark.conf.get("spark.sql.variable.substitute") == "true"
+    assert spark.sql("SELECT reflect('java.lang.Math', 'abs', -1) AS x").collect()[0]["x"] == "1"
