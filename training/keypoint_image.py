@@ -26,24 +26,22 @@ def stick(eye: np.ndarray, nose: np.ndarray) -> Stick:
     return Stick(half_way, int(np.hypot(x, y) / 2), int(math.degrees(math.atan2(y, x))))
 
 
-def draw_keypoints(points: np.ndarray, height: int, width: int) -> np.ndarray:
+def draw_keypoints(points: np.ndarray, height: int, width: int, into: np.ndarray | None = None, mirrored: bool = False) -> np.ndarray:
     """Left eye, right eye and nose, rows x, y in px (3, 2), on black: RGB uint8 (height, width, 3). Points may lie outside.
 
-    Further rows (mouth corners) are ignored. `left` is on the image's left, as a detector counts.
+    Further rows (mouth corners) are ignored. `left` is on the image's left, as a detector counts. `into` is drawn in and returned where
+    it is given: contiguous. `mirrored` gives the picture of the mirrored face, in which red is again the eye on the image's left.
     """
     import cv2
 
-    canvas = np.zeros((height, width, 3), dtype=np.uint8)
+    canvas = np.empty((height, width, 3), dtype=np.uint8) if into is None else into
+    canvas.fill(0)
     left, right, nose = np.asarray(points, dtype=np.float32)[:3]
-    for eye, colour in zip((left, right), EYE_COLOURS):
+    first, second = reversed(EYE_COLOURS) if mirrored else EYE_COLOURS
+    for eye, colour in ((left, first), (right, second)):
         centre, half_length, angle = stick(eye, nose)
         outline = cv2.ellipse2Poly(centre, (half_length, RADIUS_PX), angle, 0, 360, 1)
         cv2.fillConvexPoly(canvas, outline, [int(STICK_SHADE * part) for part in colour])
-    for (x, y), colour in zip((left, right, nose), (*EYE_COLOURS, NOSE_COLOUR)):
+    for (x, y), colour in ((left, first), (right, second), (nose, NOSE_COLOUR)):
         cv2.circle(canvas, (int(x), int(y)), RADIUS_PX, colour, thickness=-1)
-    return canvas
-
-
-def flipped(image: np.ndarray) -> np.ndarray:
-    """The picture of the mirrored face (..., height, width, 3): red is again the eye on the image's left."""
-    return image[..., ::-1, (1, 0, 2)]
+    return cv2.flip(canvas, 1, dst=canvas) if mirrored else canvas

@@ -11,7 +11,7 @@ from schemas.errors import TalkvidError
 from training.batch import SampleKey
 from training.clip_frames import UndecodableError, decode_runs
 from training.face_masks import Box, box_mask
-from training.keypoint_image import draw_keypoints, flipped
+from training.keypoint_image import draw_keypoints
 
 LATENT_PX = 8
 """Pixels of a picture, in each direction, for one of a latent or mask."""
@@ -118,7 +118,7 @@ def _pictures(row: Mapping[str, Any], key: SampleKey, into: NDArray[np.uint8]) -
     decode_runs(row["video"], (targets, reference), float(row["fps"]), into)
     if key.flipped:
         for picture in into:
-            picture[:] = cv2.flip(picture, 1)
+            cv2.flip(picture, 1, dst=picture)
 
 
 def _moments(row: Mapping[str, Any], key: SampleKey, into: NDArray[np.float16]) -> None:
@@ -134,8 +134,7 @@ def _moments(row: Mapping[str, Any], key: SampleKey, into: NDArray[np.float16]) 
 def _keypoints(row: Mapping[str, Any], key: SampleKey, into: NDArray[np.uint8]) -> None:
     points = np.frombuffer(row["keypoints"], np.float32).reshape(int(row["frames"]), 5, 2)
     for place, frame in enumerate(_targets(key, len(into))):
-        image = draw_keypoints(points[frame], *into.shape[1:3])
-        into[place] = flipped(image) if key.flipped else image
+        draw_keypoints(points[frame], *into.shape[1:3], into=into[place], mirrored=key.flipped)
 
 
 def _audio(row: Mapping[str, Any], key: SampleKey, into: NDArray[np.float32]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.keypoint_image import draw_keypoints, flipped, stick
+from training.keypoint_image import draw_keypoints, stick
 
 NUMBERS = json.loads((Path(__file__).parent / "model" / "golden_numbers.json").read_text())
 
@@ -33,14 +33,22 @@ def test_negative_places_are_cut_towards_zero() -> None:
     assert found.angle == -125
 
 
-def test_the_flipped_picture_is_red_on_the_left_again() -> None:
+def test_the_mirrored_picture_is_red_on_the_left_again() -> None:
     points = np.array([[20.0, 30.0], [40.0, 32.0], [31.0, 50.0]], np.float32)
-    picture = flipped(draw_keypoints(points, 64, 64))
+    picture = draw_keypoints(points, 64, 64, mirrored=True)
     left, right = 63 - 40, 63 - 20
     assert picture[32, left].tolist() == [255, 0, 0]
     assert picture[30, right].tolist() == [0, 255, 0]
     assert picture[50, 63 - 31].tolist() == [0, 0, 255]
-    assert np.array_equal(flipped(picture), draw_keypoints(points, 64, 64))
+    red_and_green_changed = (1, 0, 2)
+    assert np.array_equal(picture[:, ::-1, red_and_green_changed], draw_keypoints(points, 64, 64))
+
+
+def test_what_was_drawn_before_is_wiped_out() -> None:
+    points = np.array([[20.0, 30.0], [40.0, 32.0], [31.0, 50.0]], np.float32)
+    canvas = np.full((64, 64, 3), 255, np.uint8)
+    assert draw_keypoints(points, 64, 64, into=canvas) is canvas
+    assert np.array_equal(canvas, draw_keypoints(points, 64, 64))
 
 
 def test_mouth_corners_are_ignored() -> None:
