@@ -74,6 +74,16 @@ class S3Server:
         ask = [*self.prefix, sys.executable, "-c", f"import socket; socket.create_connection(({self.host!r}, {self.port}), timeout=1).close()"]
         return subprocess.run(ask, capture_output=True, check=False).returncode == 0
 
+    def hold(self) -> None:
+        """Let it stand still: whoever asks waits."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """After `hold`, or without it."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGCONT)
+
     def stop(self) -> None:
         """Kill it."""
         if self._process is not None:
