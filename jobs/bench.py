@@ -13,7 +13,7 @@ import pyarrow as pa
 from jobs import metadata
 from jobs.arguments import natural
 from jobs.batches import in_batches
-from jobs.bench_choice import COLUMNS, DEFAULT_AXES, Candidate, Place, axes, choose, filled
+from jobs.bench_choice import AXES, COLUMNS, DEFAULT_AXES, Candidate, Place, axes, choose, filled
 from jobs.bench_plan import SETTING, STAGE, Pool, make_pool, media_facts, records
 from jobs.export_ledger import ExportLedger
 from jobs.export_plan import Settings
@@ -23,6 +23,7 @@ from jobs.layouts.bench import Bench
 from jobs.speakers import excluded
 from jobs.summary import Summary, check_sum
 from jobs.text_table import escaped, table
+from schemas import storage
 from schemas.active_policy import HOW, active_policy
 from schemas.codes import RETRYABLE
 from schemas.errors import MissingError, UsageError
@@ -63,7 +64,7 @@ class BenchConfig:
 
 def arguments(parser: ArgumentParser) -> None:
     """Flags of the verb."""
-    parser.add_argument("out", metavar="OUT", nargs="?", help="folder of the benchmark; only the table is written when not given")
+    parser.add_argument("out", metavar="OUT", nargs="?", help="folder or s3a:// prefix of the benchmark; only the table is written when not given")
     parser.add_argument("--size", metavar="N", type=natural, help="clips in all; the sum of --axes when not given (500)")
     parser.add_argument("--axes", metavar="AXIS=N,...", default=DEFAULT_AXES, help="clips of each subset, in equal groups")
     parser.add_argument("--clip-s", metavar="S", type=float, default=5.0, help="seconds of each clip")
@@ -72,13 +73,13 @@ def arguments(parser: ArgumentParser) -> None:
 
 def configure(args: Namespace) -> BenchConfig:
     """The configuration of a command line. Raises `UsageError` for words that mean nothing."""
-    if args.out is not None and ("://" in args.out or Path(args.out).is_file()):
-        raise UsageError(f"bench writes to a folder, and {args.out} is none")
+    out = None if args.out is None else storage.address(args.out)
+    if out is not None and not storage.is_remote(out) and Path(out).is_file():
+        raise UsageError(f"{args.out} is a file; give a folder")
     if not 1 <= args.clip_s <= 60:
         raise UsageError("--clip-s takes 1 to 60 seconds")
     if args.size == 0:
         raise UsageError("--size must be 1 or more")
-    out = str(Path(args.out).expanduser().absolute()) if args.out is not None else None
     return BenchConfig(out, tuple(axes(args.axes, args.size).items()), args.clip_s, args.seed, args.quiet)
 
 
@@ -148,15 +149,17 @@ class _Work:
         assert spark is not None and self.config.out is not None
         facts = media_facts(self.lake, {place.clip_id: self.by_clip[place.clip_id] for place in places})
         items = [
-            {"clip_id": place.clip_id, "axis": place.axis, "folder": str(Path(self.config.out, place.axis)), **facts[place.clip_id], **_span(self, place)}
-            for place in places
+            {"clip_id": place.clip_id, "axis": place.axis, "folder": self._folder(place.axis), **facts[place.clip_id], **_span(self, place)} for place in places
         ]
         options = {"weigh": lambda item: 1.0, "group": lambda item: item["uri"], "label": lambda item: item["clip_id"]}
         failed: set[str] = set()
+        for axis in {place.axis for place in places}:
+            anew = {place.clip_id for place in places if place.axis == axis}
+            self._ledger(axis).forget([row for row in self._exported(axis) if row["clip_id"] in anew])
         for batch in in_batches(spark, items, cut_forms, schema=ROWS, on_death=died, verb="bench", quiet=self.config.quiet, **options):
             rows = batch.to_pylist()
             for axis in {row["axis"] for row in rows}:
-                place = Bench(Path(self.config.out, axis))
+                place = self._layout(axis)
                 done = {row["clip_id"]: (place.cut_file(row["clip_id"]), row["bytes"]) for row in rows if row["axis"] == axis and not row["code"]}
                 self._ledger(axis).add(done)
                 self.files |= {(axis, clip_id): file for clip_id, (file, _) in done.items()}
@@ -183,18 +186,19 @@ class _Work:
         self.lake.ledger.set(SETTING, json.dumps(self.config.settings, sort_keys=True))
 
     def _publish(self) -> None:
-        """Records of each subset; files of clips that no longer stand in it go."""
+        """Records of each subset; files of clips that no longer stand in it go, also those of a subset that is not wanted any more."""
         if not self.config.out:
             return
-        for axis in sorted({*self.shares, *(axis for axis, _ in self.files)}):
-            place, ledger = Bench(Path(self.config.out, axis)), self._ledger(axis)
+        for axis in AXES:
+            place, ledger = self._layout(axis), self._ledger(axis)
             placed = {spot.clip_id: (spot, one) for spot, one in self._placed() if spot.axis == axis}
             gone = [row for row in self._exported(axis) if row["clip_id"] not in placed]
             place.drop(gone)
             ledger.forget(gone)
             files = {clip_id: self.files[axis, clip_id] for clip_id in placed}
-            if placed or place.published():
-                place.out.mkdir(parents=True, exist_ok=True)
+            if axis not in self.shares and gone:
+                place.withdraw()
+            elif placed or place.published():
                 place.publish(records(self.lake, axis, placed, files), files)
 
     def _tell(self, summary: Summary) -> None:
@@ -222,10 +226,16 @@ class _Work:
 
     def _ledger(self, axis: str) -> ExportLedger:
         settings = Settings(f"bench-{self.config.clip_s:g}", None, True)
-        return ExportLedger(self.lake, str(Path(self.config.out or "", axis)), settings, self.policy.policy_hash, self.run_id)
+        return ExportLedger(self.lake, self._folder(axis), settings, self.policy.policy_hash, self.run_id)
+
+    def _folder(self, axis: str) -> str:
+        return storage.at(self.config.out or "", axis)
+
+    def _layout(self, axis: str) -> Bench:
+        return Bench(self._folder(axis))
 
     def _exported(self, axis: str) -> list[dict[str, Any]]:
-        out = str(Path(self.config.out or "", axis))
+        out = self._folder(axis)
         return [row for row in self.lake.ledger.read("exports").to_pylist() if row["out"] == out]
 
     def _present_files(self) -> dict[tuple[str, str], str]:
@@ -236,7 +246,7 @@ class _Work:
         for axis in self.shares:
             settings = self._ledger(axis).settings.json()
             rows = [row for row in self._exported(axis) if row["settings"] == settings]
-            there = Bench(Path(self.config.out, axis)).present(rows)
+            there = self._layout(axis).present(rows)
             found |= {(axis, row["clip_id"]): row["file"] for row in rows if row["clip_id"] in there}
         return found
 

@@ -1,5 +1,7 @@
 """Cutting benchmark clips as a worker of `jobs.batches`: each in four forms (talkvid.md §6.2)."""
 
+import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -7,10 +9,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from schemas import storage
 from schemas.codes import Rejected
 from schemas.ids import media_name
 from udfs.cut import sound_only
-from udfs.media import Box, cut, staged
+from udfs.media import Box, cut
+from udfs.staging import scratch_folder, staged
 
 WITH_SOUND = "videos_w_audios"
 FACE_PX = 512
@@ -25,13 +29,14 @@ ROWS = pa.schema([("clip_id", pa.string()), ("axis", pa.string()), ("bytes", pa.
 
 
 def cut_forms(items: list[dict[str, Any]]) -> Iterator[tuple[int, list[dict]]]:
-    """Cut each item (`clip_id, axis, folder, uri, audio_uri, start_s, end_s, crop, face`) into the folders of `FORMS` below `folder`.
+    """Cut each item (`clip_id, axis, folder, uri, audio_uri, start_s, end_s, crop, face`) into the folders of `FORMS` below `folder`, a path or a
+    prefix in a store.
 
     `face` is the square to crop, or None where no face was seen: then that form is left out, as `audios` is for a silent clip. Files come whole.
     """
     for index, item in enumerate(items):
         try:
-            written = _cut(item)
+            written = _put(item) if storage.is_remote(item["folder"]) else _cut(item, Path(item["folder"]))
             yield index, [_row(item, written, None)]
         except Rejected as rejection:
             yield index, [_row(item, None, rejection)]
@@ -56,9 +61,20 @@ def face_square(boxes: Sequence[Sequence[float]], width: int, height: int) -> Bo
     return (x // 2 * 2, y // 2 * 2, x // 2 * 2 + side, y // 2 * 2 + side) if side >= 2 else None
 
 
-def _cut(item: dict[str, Any]) -> int:
+def _put(item: dict[str, Any]) -> int:
+    """Cut on the local disk, then put into the store in the order of `FORMS`, of which the form with sound is the last."""
+    with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=scratch_folder()) as scratch:
+        written = _cut(item, Path(scratch))
+        for folder, extension in FORMS.items():
+            name = media_name(item["clip_id"], extension)
+            if Path(scratch, folder, name).exists():
+                storage.put_file(Path(scratch, folder, name), storage.at(item["folder"], folder, name))
+    return written
+
+
+def _cut(item: dict[str, Any], out: Path) -> int:
     """Bytes of the form with sound, which is written last: where it is, the others are."""
-    places = {folder: Path(item["folder"], folder, media_name(item["clip_id"], extension)) for folder, extension in FORMS.items()}
+    places = {folder: out / folder / media_name(item["clip_id"], extension) for folder, extension in FORMS.items()}
     crop = item["crop"]
     box = (crop["left"], crop["top"], crop["right"], crop["bottom"]) if crop else None
     span = item["start_s"], item["end_s"]

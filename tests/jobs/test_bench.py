@@ -218,7 +218,7 @@ def test_what_is_missing_or_wrong_is_one_sentence(tmp_path):
     lake.ledger.create()
     with pytest.raises(MissingError, match="policy"):
         without_spark(lake, CONFIG)
-    for words in (["--clip-s", "0"], ["--size", "0"], ["s3://x"], ["--axes", "shoe=4"]):
+    for words in (["--clip-s", "0"], ["--size", "0"], ["gs://bucket/x"], ["--axes", "shoe=4"]):
         with pytest.raises(UsageError):
             JOB.configure(verb_parser(JOB).parse_args(words))
     assert dict(JOB.configure(verb_parser(JOB).parse_args(["--size", "50"])).axes) == {"age": 11, "gender": 10, "ethnicity": 10, "language": 19}
