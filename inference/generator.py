@@ -17,6 +17,7 @@ from inference.about import about
 from inference.driving_video import driving_keypoints
 from inference.median import smoothed
 from inference.networks import DTYPES, Checkpoint, Networks
+from inference.on_disk import OnDisk
 from inference.options import Options
 from inference.portrait import Portrait, read_portrait
 from inference.retargeting import Points, retargeted
@@ -27,7 +28,7 @@ from schemas.errors import UsageError
 from training.model.conditions import Conditions
 from training.model.context_windows import anchored_windows
 from training.model.image_coder import SIDE_RATIO, mean_latents
-from training.model.sampling import Guided, Predictor, Window, initial_noise, sampled, with_reference_keys
+from training.model.sampling import Guided, Predictor, Window, sampled, with_reference_keys
 from udfs.audio import SAMPLE_RATE_HZ
 from udfs.device import resolve, visible_gpus
 from udfs.nets.threads import one_torch_thread
@@ -37,6 +38,8 @@ KEPT_FEATURE_BYTES = {"cpu": 256 << 20, "cuda": 1 << 30}
 """Of drawn key points, kept from step to step."""
 ROOMY_GPU_BYTES = 20 << 30
 """A GPU with so much memory takes both passes of guidance in one batch; elsewhere that gains nothing or does not fit."""
+NOISE_FRAMES = 256
+"""Drawn at once."""
 DECODED_AT_ONCE = {"cpu": 1, "cuda": 4}
 
 Told = Callable[[float], None]
@@ -157,41 +160,66 @@ class TalkVidInference:
         with about("the driving video", video):
             return driving_keypoints(video, width, height, self.networks.faces, frames, options.fps)
 
-    def _spoken(self, sound: NDArray[np.float32], frames: int) -> Tensor:
-        """What each frame hears, (1, frames, tokens, width) on the CPU."""
+    def _spoken(self, sound: NDArray[np.float32], frames: int) -> OnDisk:
+        """What each frame hears, (1, frames, tokens, width)."""
         projection = self.networks.model.audio_projection
         with self.networks.at_work(projection):
             return tokens(projection, heard(self.networks.speech, sound), frames)
 
-    def _latents(self, portrait: Portrait, points: Points, spoken: Tensor, options: Options, progress: "_Progress") -> Tensor:
-        """Clean latents (1, 4, frames, h, w) of the whole video, float32 on the CPU."""
+    def _latents(self, portrait: Portrait, points: Points, spoken: OnDisk, options: Options, progress: "_Progress") -> OnDisk:
+        """Clean latents (frames, 4, h, w) of the whole video, float32."""
         networks, model = self.networks, self.networks.model
         height, width = portrait.pixels.shape[-2:]
         with networks.at_work(model.reference_net):
             banks = model.reference_net(mean_latents(networks.coder.moments(portrait.pixels)))
         same = Conditions(reference=banks, reference_weight=options.reference_attention_weight, audio_weight=options.audio_attention_weight)
         with networks.at_work(model.denoising_unet):
+            latents = _noise((len(points), 4, height // SIDE_RATIO, width // SIDE_RATIO), options.seed)
             predictors: list[Predictor] = []
             for unet in networks.unets:
                 kept = 0 if networks.sparing else KEPT_FEATURE_BYTES[networks.device.type] // len(networks.unets)
-                of_video = VideoConditions(model.v_kps_guider, with_reference_keys(unet, same), points, spoken, width, height, kept)
-                predictors.append(progress.counting(Guided(unet, of_video, options.guidance_scale, together=networks.roomy(ROOMY_GPU_BYTES))))
-            latents = initial_noise((1, 4, len(points), height // SIDE_RATIO, width // SIDE_RATIO), options.seed)
+                of_video = VideoConditions(model.v_kps_guider, with_reference_keys(unet, same), points, spoken.tensor, width, height, kept)
+                guided = Guided(unet, of_video, options.guidance_scale, together=networks.roomy(ROOMY_GPU_BYTES))
+                predictors.append(progress.counting(_letting_go(guided, latents, spoken)))
             seen_together = anchored_windows(len(points), options.context_frames, options.context_overlap)
-            for state in sampled(predictors, latents, options.num_inference_steps, seen_together):
-                latents = state
+            for _ in sampled(predictors, latents.tensor.transpose(0, 1)[None], options.num_inference_steps, seen_together):
+                pass  # in place
         return latents
 
-    def _pictures(self, latents: Tensor, options: Options, progress: "_Progress") -> Iterator[Tensor]:
+    def _pictures(self, latents: OnDisk, options: Options, progress: "_Progress") -> Iterator[Tensor]:
         """Frames (3, H, W) as bytes, in order, a few at a time."""
         pictures = self._decoded(latents, progress)
         return smoothed(pictures) if options.median_filter else pictures
 
-    def _decoded(self, latents: Tensor, progress: "_Progress") -> Iterator[Tensor]:
+    def _decoded(self, latents: OnDisk, progress: "_Progress") -> Iterator[Tensor]:
         at_once = 1 if self.networks.sparing else DECODED_AT_ONCE[self.networks.device.type]
-        for part in latents[0].transpose(0, 1).split(at_once):
+        for part in latents.tensor.split(at_once):
             yield from (self.networks.coder.decode(part).float() * 255).to(torch.uint8)
+            latents.touched(part.nbytes)
             progress.decoded(len(part))
+
+
+def _noise(shape: tuple[int, int, int, int], seed: int) -> OnDisk:
+    """Latents (frames, channels, h, w) to begin with, float32: the numbers of `initial_noise`, whose frames come after channels. At 64 numbers and more
+    a frame, parts of a drawing are what drawing the whole gives."""
+    latents, generator = OnDisk(shape), torch.Generator().manual_seed(seed)
+    for channel in range(shape[1]):
+        for part in latents.tensor[:, channel].split(NOISE_FRAMES):
+            part.copy_(torch.randn(part.shape, generator=generator))
+            latents.touched(part.nbytes)
+    return latents
+
+
+def _letting_go(predict: Predictor, latents: OnDisk, spoken: OnDisk) -> Predictor:
+    """The same predictor; what a window had to be read of and is written to is let go after it."""
+
+    def predicted(window_latents: Tensor, timestep: int, window: Window) -> Tensor:
+        v = predict(window_latents, timestep, window)
+        latents.touched(window_latents.nbytes)
+        spoken.touched(spoken.tensor[:, : len(window)].nbytes)
+        return v
+
+    return predicted
 
 
 class _Progress:

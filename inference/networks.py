@@ -26,7 +26,7 @@ from udfs.scorer import Device
 if TYPE_CHECKING:
     from udfs.faces.backend import FaceBackend
 
-VERSION = 1
+VERSION = 2
 """Raised when the same inputs give other frames."""
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 FACE_SIDE_PX, FACE_THRESHOLD = 640, 0.5
@@ -51,9 +51,9 @@ class Checkpoint:
         return FULL_SIDE_PX if self.exported.config == FULL else SMOKE_SIDE_PX
 
     def beside(self, name: str) -> Path | None:
-        """A released folder of frozen weights near the model."""
+        """A released folder of frozen weights near the model; one that holds no weights counts for nothing."""
         places = (self.exported.folder / name, self.exported.folder.parent / name)
-        return next((place for place in places if place.is_dir()), None)
+        return next((place for place in places if _weight_files(place)), None)
 
     def fingerprint(self) -> str:
         """Of everything that shapes frames besides inputs and options; begins with `random:` where weights are. Raises `MissingError` for weights
@@ -68,12 +68,16 @@ class Checkpoint:
         return fingerprint("generate", VERSION, {"faces": faces}, parts)
 
 
+def _weight_files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.suffix in (".bin", ".safetensors")) if folder.is_dir() else []
+
+
 def _digest(folder: Path | None) -> str | None:
     """Hash over the bytes of a folder's weight files."""
     if folder is None:
         return None
     whole = hashlib.sha256()
-    for file in sorted(file for file in folder.iterdir() if file.suffix in (".bin", ".safetensors")):
+    for file in _weight_files(folder):
         with open(file, "rb") as stream:
             whole.update(f"{file.name}={hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
     return whole.hexdigest()

@@ -2,20 +2,22 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from inference.on_disk import OnDisk
 from schemas.codes import Rejected
-from training.audio_windows import frame_windows, stretched
+from training.audio_windows import PAD_FRAMES, ROWS, ROWS_PER_FRAME
 from training.model.audio_projection import AudioProjection
 from udfs.audio import SAMPLE_RATE_HZ, audio_input
 from udfs.ffmpeg import explain, ffmpeg_arguments, run
 from udfs.header import Header, read_header
 from udfs.limits import DEFAULT_LIMITS, Limits
+from udfs.speech_features import rows_of
 
 if TYPE_CHECKING:
     from udfs.speech_features import SpeechEncoder
@@ -52,27 +54,66 @@ def whole_stream(path: str | Path, header: Header) -> Any:
     return audio_input(path, header, header.container_start_s).filter("asetpts", "PTS-STARTPTS").filter("aresample", **{"async": 1}, first_pts=0)
 
 
-def heard(encoder: "SpeechEncoder", sound: NDArray[np.float32]) -> NDArray[np.float32]:
+class Pass(NamedTuple):
+    """Samples that are heard at once, and the rows of them that are kept."""
+
+    samples: slice
+    rows: slice
+
+
+def heard(encoder: "SpeechEncoder", sound: NDArray[np.float32]) -> OnDisk:
     """wav2vec2's rows (n, width) of a sound of any length, about 50 a second, in bounded memory."""
-    if len(sound) <= WHOLE_S * SAMPLE_RATE_HZ:
-        return encoder.encode(sound)
-    return np.concatenate(list(_in_passes(encoder, sound)))
+    passes = list(_passes(len(sound)))
+    kept = OnDisk((sum(one.rows.stop - one.rows.start for one in passes), encoder.width))
+    first = 0
+    for one in passes:
+        rows = torch.from_numpy(encoder.encode(sound[one.samples]))[one.rows]
+        kept.tensor[first : first + len(rows)] = rows
+        kept.touched(rows.nbytes)
+        first += len(rows)
+    return kept
 
 
-def _in_passes(encoder: "SpeechEncoder", sound: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+def _passes(samples: int) -> Iterator[Pass]:
+    if samples <= WHOLE_S * SAMPLE_RATE_HZ:
+        yield Pass(slice(0, samples), slice(0, rows_of(samples)))
+        return
     step, beside = int((WHOLE_S - 2 * BESIDE_S) * SAMPLE_RATE_HZ), int(BESIDE_S * SAMPLE_RATE_HZ)
-    for first in range(0, len(sound), step):
-        after = min(first + step, len(sound))
-        begin, end = max(0, first - beside), min(len(sound), after + beside)
-        rows = encoder.encode(sound[begin:end])
-        per_sample = len(rows) / (end - begin)
-        yield rows[round((first - begin) * per_sample) : round((after - begin) * per_sample)]
+    for first in range(0, samples, step):
+        after = min(first + step, samples)
+        begin, end = max(0, first - beside), min(samples, after + beside)
+        per_sample = rows_of(end - begin) / (end - begin)
+        yield Pass(slice(begin, end), slice(round((first - begin) * per_sample), round((after - begin) * per_sample)))
 
 
 @torch.no_grad()
-def tokens(projection: AudioProjection, rows: NDArray[np.float32], frames: int) -> Tensor:
-    """(1, frames, tokens, width) on the CPU, in the dtype of the projection: what each of `frames` frames, which last as long as the sound, hears."""
+def tokens(projection: AudioProjection, rows: OnDisk, frames: int) -> OnDisk:
+    """(1, frames, tokens, width) in the dtype of the projection: what each of `frames` frames, which last as long as the sound, hears."""
     weight = projection.pos_emb.weight
-    spread = stretched(torch.from_numpy(rows), frames)
-    parts = (range(first, min(first + FRAMES_AT_ONCE, frames)) for first in range(0, frames, FRAMES_AT_ONCE))
-    return torch.cat([projection(frame_windows(spread, part).to(weight.device)).cpu() for part in parts])[None]
+    kept: OnDisk | None = None
+    for first in range(0, frames, FRAMES_AT_ONCE):
+        after = min(first + FRAMES_AT_ONCE, frames)
+        found = projection(_windows(rows.tensor, frames, first, after).to(weight.device)).cpu()
+        kept = kept or OnDisk((1, frames, *found.shape[1:]), found.dtype)
+        kept.tensor[0, first:after] = found
+        kept.touched(found.nbytes)
+        rows.touched(rows.tensor.nbytes * (after - first) // frames)
+    assert kept is not None
+    return kept
+
+
+def _windows(rows: Tensor, frames: int, first: int, after: int) -> Tensor:
+    """As `frame_windows(stretched(rows, frames), range(first, after))`, from no more than the rows that these frames hear."""
+    beside = ROWS_PER_FRAME * PAD_FRAMES
+    wanted = torch.arange(ROWS_PER_FRAME * first - beside, ROWS_PER_FRAME * after + beside)
+    scale = torch.tensor(len(rows), dtype=torch.float32) / (ROWS_PER_FRAME * frames)
+    places = ((wanted + 0.5) * scale - 0.5).clamp(0, len(rows) - 1)
+    left = places.long()
+    share = (places - left)[:, None]
+    low = int(left[0])
+    near = rows[low : int(left[-1]) + 2].float()
+    right = (left + 1).clamp_max(len(rows) - 1)
+    spread = (1 - share) * near[left - low] + share * near[right - low]
+    spread[(wanted < 0) | (wanted >= ROWS_PER_FRAME * frames)] = 0
+    starts = ROWS_PER_FRAME * torch.arange(after - first)
+    return spread.to(rows.dtype)[starts[:, None] + torch.arange(ROWS)]

@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from inference import Options, TalkVidInference
+from inference.generator import NOISE_FRAMES, _noise
 from schemas.codes import Rejected
 from schemas.errors import MissingError, UsageError
 from tests.inference.inputs import QUICK, tone
+from training.model.sampling import initial_noise
 from udfs import media
 from udfs.footage.tiny import tiny_video
 
@@ -44,6 +46,11 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(maker, check
     one, two, three, four = ((tmp_path / f"{name}.mp4").read_bytes() for name in ("one", "two", "three", "four"))
     assert one == two == four
     assert one != three
+
+
+def test_noise_that_is_drawn_in_parts_is_the_noise_of_the_seed():
+    frames = 2 * NOISE_FRAMES + 3
+    assert torch.equal(_noise((frames, 4, 8, 8), 7).tensor.transpose(0, 1)[None], initial_noise((1, 4, frames, 8, 8), 7))
 
 
 def test_two_devices_share_the_windows_and_give_the_same_bytes(maker, checkpoint, portrait, sound, tmp_path):

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from inference.on_disk import OnDisk
 from inference.sound import BESIDE_S, WHOLE_S, heard, tokens, whole_sound
 from schemas.codes import Rejected
+from training.audio_windows import frame_windows, stretched
 from training.model.audio_projection import AudioProjection
 from training.model.config import SMOKE
 from udfs.speech_features import rows_of
@@ -15,6 +17,8 @@ from udfs.speech_features import rows_of
 
 class Counting:
     """An encoder whose rows say how loud the sound was, and which remembers how much it was given at once."""
+
+    width = 4
 
     def __init__(self) -> None:
         self.given: list[int] = []
@@ -36,23 +40,25 @@ def test_the_whole_sound_is_there_to_the_sample(tmp_path, sound):
 def test_sound_up_to_a_minute_is_heard_in_one_pass_and_longer_sound_in_passes_of_a_minute():
     encoder = Counting()
     short = np.linspace(0, 1, int(WHOLE_S * 16000), dtype=np.float32)
-    assert len(heard(encoder, short)) == rows_of(len(short)) and len(encoder.given) == 1
+    assert len(heard(encoder, short).tensor) == rows_of(len(short)) and len(encoder.given) == 1
     for seconds in (WHOLE_S + 1, 185.0):
         encoder = Counting()
         long = np.linspace(0, 1, int(seconds * 16000), dtype=np.float32)
-        rows = heard(encoder, long)
+        rows = heard(encoder, long).tensor.numpy()
         assert max(encoder.given) <= WHOLE_S * 16000
         assert len(rows) == pytest.approx(rows_of(len(long)), abs=len(encoder.given) + 1)
         assert np.abs(rows[:, 0] - np.linspace(0, 1, len(rows))).max() < 0.06 / seconds * len(encoder.given) + 1e-3
     assert BESIDE_S * 2 < WHOLE_S
 
 
-def test_every_frame_gets_its_tokens(numbers):
+def test_every_frame_gets_the_tokens_of_what_is_heard_around_it():
     projection = AudioProjection(SMOKE.audio_projection, 32).eval()
-    rows = np.random.default_rng(0).normal(size=(99, 768)).astype(np.float32)
-    found = tokens(projection, rows, 150)
-    assert found.shape == (1, 150, SMOKE.audio_projection.queries, 32)
-    torch.testing.assert_close(found[:, 60:90], tokens(projection, rows, 150)[:, 60:90])
+    rows = OnDisk.holding(torch.randn(99, 768, generator=torch.Generator().manual_seed(0)))
+    with torch.no_grad():
+        for frames in (150, 3, 1, 500):
+            expected = projection(frame_windows(stretched(rows.tensor, frames), range(frames)))[None]
+            assert expected.shape == (1, frames, SMOKE.audio_projection.queries, 32)
+            torch.testing.assert_close(tokens(projection, rows, frames).tensor, expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("name", "code"), [("absent.wav", "vanished"), ("text.wav", "not_media"), ("silent.mp4", "no_audio")])

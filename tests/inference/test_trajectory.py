@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from inference.on_disk import OnDisk
 from inference.sound import tokens
 from inference.video_conditions import VideoConditions
 from tests.training.model.golden_cases import GENERATING, portrait
@@ -28,7 +29,7 @@ def model() -> VExpress:
 
 @pytest.mark.parametrize(("together", "workers", "kept_bytes"), [(True, 1, 1 << 30), (False, 2, 0)])
 def test_windows_drawn_key_points_and_sound_end_where_the_original_ends(model, together, workers, kept_bytes):
-    spoken = tokens(model.audio_projection, given("audio_encoder_out", 1, 37, 80)[0].numpy(), 10)
+    spoken = tokens(model.audio_projection, OnDisk.holding(given("audio_encoder_out", 1, 37, 80)[0]), 10).tensor
     same = with_reference_keys(model.denoising_unet, Conditions(reference=portrait(model), **GENERATING))
     points = np.array(GOLDENS["points"], np.float32)[:10]
     of_video = VideoConditions(model.v_kps_guider, same, points, spoken, 128, 128, kept_bytes)

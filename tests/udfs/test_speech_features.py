@@ -90,7 +90,7 @@ def test_published_file_is_loaded_and_normalised_as_its_feature_extractor_does(p
         expected = network(torch.from_numpy(level)[None]).last_hidden_state[0].numpy()
     found = SpeechEncoder.load(Device(), path=folder)
     np.testing.assert_allclose(found.encode(heard), expected, atol=1e-5)
-    assert found.fingerprint.startswith("wav2vec2-base-960h-v1-")
+    assert found.fingerprint.startswith("wav2vec2-base-960h-v2-")
 
 
 def test_other_file_is_refused_in_one_sentence(published):
