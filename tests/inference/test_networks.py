@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from inference.networks import Checkpoint
+from jobs.cli import run_verb
+from jobs.generate import JOB
 from schemas.errors import MissingError
 from training.model.official import FILES
 
@@ -35,10 +37,15 @@ def test_frozen_networks_beside_a_released_model_are_taken_and_count(tmp_path):
     assert found.fingerprint() != first
 
 
-def test_a_frozen_network_that_is_nowhere_is_told_before_anything_is_loaded(tmp_path, monkeypatch):
+def test_a_frozen_network_that_is_nowhere_is_told_before_anything_is_loaded(tmp_path, monkeypatch, capsys):
     folder = released(tmp_path / "model_ckpts")
     monkeypatch.setenv("TALKVID_WEIGHTS", str(tmp_path / "no weights"))
-    (folder / "wav2vec2-base-960h" / "model.safetensors").unlink()
-    (folder / "wav2vec2-base-960h").rmdir()
-    with pytest.raises(MissingError, match="wav2vec2-base-960h"):
-        Checkpoint.at(folder).fingerprint()
+    for name in ("wav2vec2-base-960h", "sd-vae-ft-mse"):
+        (folder / name / "model.safetensors").unlink()
+        with pytest.raises(MissingError, match=f"the weights {name} .* are missing: `talkvid weights fetch {name}`"):
+            Checkpoint.at(folder).fingerprint()
+        words = ["--reference_image_path=a", "--audio_path=b", "--output_path=c", f"--checkpoint_path={folder}", "--device=cpu"]
+        assert run_verb(JOB, words) == 3
+        said = capsys.readouterr().err
+        assert said.startswith(f"talkvid generate: the weights {name} (") and said.count("\n") == 1
+        (folder / name).rmdir()
