@@ -49,13 +49,25 @@ def test_the_order_of_clips_does_not_matter():
 def test_clusters_that_meet_later_merge_but_a_chain_does_not():
     """Unit vectors on a circle, 15 degrees (0.26) apart: ends of a long chain stay two persons."""
     angles = np.radians(np.arange(0, 180, 15))
-    numbers = cluster(np.stack([np.cos(angles), np.sin(angles)], 1), [None] * len(angles), DLIB_APART)
+    numbers = cluster(np.stack([np.cos(angles), np.sin(angles)], 1), [None] * len(angles), 0.3)
     assert numbers[0] != numbers[-1] and len(set(numbers)) > 2
     apart, middle = unit(1, 0.0), unit(1, 0.25)
-    assert len(set(cluster(np.stack([apart, unit(1, 0.4), middle, middle, middle]), [None] * 5, DLIB_APART))) == 1
+    assert len(set(cluster(np.stack([apart, unit(1, 0.4), middle, middle, middle]), [None] * 5, 0.3))) == 1
+
+
+def test_a_crowd_of_faces_as_alike_as_dlib_finds_them_stays_a_crowd():
+    """Persons as near to each other as those of real footage, each in four videos as far apart as two pictures of one person."""
+    random = np.random.default_rng(5)
+    persons = np.concatenate([np.full((60, 64), 0.5), 0.11 * random.standard_normal((60, 64))], axis=1)
+    vectors = {(number, video): unit(*(persons[number] + 0.06 * random.standard_normal(128))) for number in range(60) for video in range(4)}
+    found = speakers([seen(f"p{number:02d}v{video}", vector) for (number, video), vector in vectors.items()])
+    names = {number: {found[f"p{number:02d}v{video}-1"].speaker_id for video in range(4)} for number in range(60)}
+    distances = [np.linalg.norm(vectors[one] - vectors[two]) for one in vectors for two in vectors if one < two and one[0] != two[0]]
+    assert 0.26 < min(distances) < 0.31
+    assert all(len(own) == 1 for own in names.values()) and len(set.union(*names.values())) == 60
 
 
 def test_each_back_end_has_its_own_distance():
-    assert same_person_within("centerface-dlib") == DLIB_APART == pytest.approx(1 / 3)
+    assert same_person_within("centerface-dlib") == DLIB_APART == 0.27
     assert same_person_within("insightface:buffalo_l") == ARCFACE_APART
     assert np.linalg.norm(unit(1, 0) - unit(0.4, np.sqrt(1 - 0.16))) == pytest.approx(ARCFACE_APART)
