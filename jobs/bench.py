@@ -218,7 +218,8 @@ class _Work:
         out = excluded(self.lake, chosen, {one.speaker_id for one in chosen.values()}) if chosen else set()
         people = {(one.speaker_id, one.speaker_source) for one in chosen.values()}
         by_face = sum(source == "embedding" for _, source in people)
-        summary.notes.append(f"bench: {len(people)} speakers ({by_face} told by their faces); {len(out)} clips of theirs are not trained on")
+        speakers = "1 speaker" if len(people) == 1 else f"{len(people)} speakers"
+        summary.notes.append(f"bench: {speakers} ({by_face} told by their faces); {len(out)} clips that show them are not trained on")
         summary.extra |= {"lacking": [vars(one) for one in lacking], "speakers": len(people), "speakers_by_face": by_face, "excluded_clips": len(out)}
 
     def _placed(self) -> Iterator[tuple[Place, Candidate]]:

@@ -28,7 +28,8 @@ _FACES = "(SELECT clip_id, arg_max(head, scored_at) FILTER (head IS NOT NULL) AS
 class Pool:
     """Clips to choose from, in the policy's own order, and how many curated ones were passed over and why.
 
-    `kept` are the places of the benchmark as it stands that are still worth keeping; `stale` is true where the table holds others.
+    `kept` are the places of the benchmark as it stands that are still worth keeping; `stale` is true where the table holds others, or says of a
+    place another speaker.
     """
 
     candidates: list[Candidate] = field(default_factory=list)
@@ -65,10 +66,12 @@ def make_pool(lake: Lake, policy: Policy, clip_s: float, settings: Mapping[str, 
             pool.candidates.append(Candidate(clip_id, row["video_id"], speaker.speaker_id, speaker.source, start_s, start_s + clip_s, labels))
     same = lake.ledger.setting(SETTING) == json.dumps(dict(settings), sort_keys=True)
     groups = {one.clip_id: one for one in pool.candidates}
-    stands = [Place(row["clip_id"], row["axis"], row["group"], row["rank"]) for row in lake.ledger.read("bench").to_pylist()]
+    written = lake.ledger.read("bench").to_pylist()
+    stands = [Place(row["clip_id"], row["axis"], row["group"], row["rank"]) for row in written]
     pool.kept = [place for place in stands if same and place.clip_id in groups and groups[place.clip_id].group(place.axis) == place.group]
     pool.kept.sort(key=lambda place: (place.axis, place.group, place.rank))
-    pool.stale = len(pool.kept) < len(stands)
+    told = {row["clip_id"]: row["speaker_id"] for row in written}
+    pool.stale = len(pool.kept) < len(stands) or any(told[place.clip_id] != groups[place.clip_id].speaker_id for place in pool.kept)
     return pool
 
 
