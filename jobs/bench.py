@@ -204,7 +204,8 @@ class _Work:
     def _tell(self, summary: Summary) -> None:
         groups = filled(self.places, self.shares)
         lacking = [one for one in groups if one.found < one.wanted]
-        cells = [(one.axis, one.group, str(one.found), str(one.wanted), "" if one.found == one.wanted else "cannot be filled") for one in groups]
+        shown = [one for one in groups if one.wanted or one.found]
+        cells = [(one.axis, one.group, str(one.found), str(one.wanted), "" if one.found == one.wanted else "cannot be filled") for one in shown]
         summary.results = escaped(table(("axis", "group", "clips", "wanted", ""), cells, (False, False, True, True, False)), keep="\n")
         for axis in dict.fromkeys(one.axis for one in lacking):
             missing = [f"{one.group} ({one.found} of {one.wanted})" for one in lacking if one.axis == axis]
