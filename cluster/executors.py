@@ -9,14 +9,15 @@ import urllib.request
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from schemas.errors import MissingError
+from schemas.errors import MissingError, TalkvidError, UsageError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 WAIT = "spark.talkvid.executorWait"
-"""Setting: seconds in which the first executor has to come."""
+"""Setting: seconds in which an executor has to come when there is none."""
 WAIT_S = 180.0
+_SAID = {"MissingError": MissingError, "UsageError": UsageError}
 
 
 def reach_master(master: str, timeout_s: float = 10.0) -> None:
@@ -37,7 +38,7 @@ def reach_master(master: str, timeout_s: float = 10.0) -> None:
 def await_executor(session: "SparkSession", poll_s: float = 0.25) -> None:
     """Return when an executor is there. Raises `MissingError` with what to do when none comes in the time that `WAIT` gives."""
     context = session.sparkContext
-    limit_s = float(session.conf.get(WAIT, str(WAIT_S)).removesuffix("s"))
+    limit_s = wait_s(session)
     scala = context._jsc.sc()
     if session.conf.get("spark.dynamicAllocation.enabled", "false") == "true":
         scala.requestExecutors(1)
@@ -48,23 +49,26 @@ def await_executor(session: "SparkSession", poll_s: float = 0.25) -> None:
         if len(scala.statusTracker().getExecutorInfos()) > 1:
             return
         time.sleep(poll_s)
-    raise MissingError(_why(session, limit_s))
+    raise MissingError(f"no executor came within {limit_s:.0f} s ({WAIT}): {why_none(session)}")
 
 
-def _why(session: "SparkSession", limit_s: float) -> str:
-    """One sentence that says what to do; a standalone master is asked what it sees."""
+def wait_s(session: "SparkSession") -> float:
+    """Seconds that a session waits for an executor when it has none."""
+    return float(session.conf.get(WAIT, str(WAIT_S)).removesuffix("s"))
+
+
+def why_none(session: "SparkSession") -> str:
+    """Half a sentence that says why there may be no executor and what to do; a standalone master is asked what it sees."""
     context = session.sparkContext
     host = session.conf.get("spark.driver.host", "")
     unreachable = f"executors cannot reach the driver at {host}: set --conf spark.driver.host to an address of this machine that they can reach"
     crowded = "no free node has the cores, memory and GPUs that one executor asks for"
     granted = _granted(context.master, context.applicationId)
     if granted is None:
-        reason = f"either {crowded}, or {unreachable}"
-    elif granted > 0:
-        reason = f"the master started some, so {unreachable}"
-    else:
-        reason = f"the master started none: {crowded} (spark.executor.cores, .memory, .resource.gpu.amount), or no worker is alive"
-    return f"no executor came within {limit_s:.0f} s ({WAIT}): {reason}"
+        return f"either {crowded}, or {unreachable}"
+    if granted > 0:
+        return f"the master started some, so {unreachable}"
+    return f"the master started none: {crowded} (spark.executor.cores, .memory, .resource.gpu.amount), or no worker is alive"
 
 
 def _granted(master: str, application: str) -> int | None:
@@ -88,3 +92,9 @@ def python_lacking(error: BaseException) -> MissingError | None:
     if "PYTHON_VERSION_MISMATCH" in text:
         return MissingError("the nodes have another Python version than the driver: give --conf spark.pyspark.python=PATH of the same one there")
     return None
+
+
+def worker_said(error: BaseException) -> TalkvidError | None:
+    """What a worker on some node cannot do without, when that ended the job; None for other failures."""
+    said = re.search(r"^schemas\.errors\.(MissingError|UsageError): (.+)$", str(error), re.MULTILINE)
+    return _SAID[said[1]](f"an executor says: {said[2]}") if said else None

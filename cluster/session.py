@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from cluster import s3a
 from cluster.executors import await_executor, reach_master
 from cluster.jars import DELTA_COORDINATE, IVY, jars_in_cache, jars_installed, spark_jars_folder
+from cluster.lost_executors import watch_executors
 from cluster.package import runs_from_zip, write_package
 from schemas.errors import MissingError
 
@@ -95,12 +96,13 @@ def spark_session(master: str | None = None, conf: Mapping[str, str] | None = No
 
 
 def _join_cluster(session: "SparkSession") -> None:
-    """Wait for an executor, and ship the code unless spark-submit did."""
+    """Wait for an executor, from then on see to it that one is there, and ship the code unless spark-submit did."""
     try:
         await_executor(session)
     except BaseException:
         session.stop()
         raise
+    watch_executors(session)
     if not runs_from_zip():
         session.sparkContext.addPyFile(str(write_package()))
 

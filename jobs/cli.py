@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from cluster.executors import python_lacking
+from cluster.executors import python_lacking, worker_said
+from cluster.lost_executors import executors_lost
 from jobs.arguments import assignments, verb_parser
 from jobs.job import Job
 from jobs.summary import Summary
@@ -98,8 +99,8 @@ def run_verb(job: Job, words: list[str]) -> int:
 
 
 def _unexpected(job: Job, error: BaseException) -> int:
-    """Exit status of an error that is nobody's sentence yet; what a cluster's nodes lack is one."""
-    lacking = python_lacking(error)
+    """Exit status of an error that is nobody's sentence yet; what a cluster lacks is one."""
+    lacking = python_lacking(error) or worker_said(error) or executors_lost(error)
     if lacking is None:
         traceback.print_exception(error)
         return 1

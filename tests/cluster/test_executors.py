@@ -2,7 +2,7 @@
 
 import pytest
 
-from cluster.executors import python_lacking, reach_master
+from cluster.executors import python_lacking, reach_master, worker_said
 from schemas.errors import MissingError
 
 ABSENT = """Job aborted due to stage failure: Task 0 in stage 2.0 failed 8 times, most recent failure: java.io.IOException:
@@ -19,6 +19,21 @@ def test_a_python_that_is_not_on_the_nodes_is_named_with_what_to_do():
 def test_another_version_is_said_and_other_errors_are_left_alone():
     assert "another Python version" in str(python_lacking(RuntimeError("[PYTHON_VERSION_MISMATCH] Python in worker has different version: 3.9")))
     assert python_lacking(ValueError("Cannot run program")) is None
+
+
+SAID = """[UDF_ERROR.PAYLOAD] The execution of Python function failed: An exception was thrown from the Python worker.
+Traceback (most recent call last):
+  File "/tmp/talkvid.zip/inference/worker.py", line 57, in generate_items
+schemas.errors.MissingError: /home/me/model holds no trained model: neither model/denoising_unet.bin nor a folder in the official layout
+
+"""
+
+
+def test_what_a_worker_says_that_it_lacks_is_passed_on():
+    said = worker_said(RuntimeError(SAID))
+    assert isinstance(said, MissingError)
+    assert str(said).startswith("an executor says: /home/me/model holds no trained model: ") and str(said).endswith("official layout")
+    assert worker_said(ValueError("a clip of MissingError: fame")) is None
 
 
 def test_masters_are_tried_in_turn_and_other_managers_are_not_asked():
