@@ -13,6 +13,7 @@ import pyarrow as pa
 from jobs import metadata
 from jobs.arguments import natural
 from jobs.batches import in_batches
+from jobs.brought import brought
 from jobs.history import new_run_id, record
 from jobs.intake import Intake
 from jobs.job import Job
@@ -146,8 +147,10 @@ def run(spark: "SparkSession | None", lake: Lake, config: IngestConfig) -> Summa
     new = found.new[: config.limit]
     intake = Intake(lake, new, found.known, found.sheet, run_id)
     intake.commit(_without_looking(new, found.known))
-    for rows in _described(spark, lake, new, found.known, config):
-        intake.commit(rows.to_pylist())
+    from_here = 0
+    for rows, of_driver in _described(spark, lake, new, found.known, config):
+        intake.commit(rows)
+        from_here += of_driver
     updated = _update(lake, found)
     for table in ("videos", "sources", "failures"):
         lake.ledger.compact(table)
@@ -155,6 +158,7 @@ def run(spark: "SparkSession | None", lake: Lake, config: IngestConfig) -> Summa
     counts = {"in": len(new), "found": len(new), **{outcome: intake.outcomes[outcome] for outcome in OUTCOMES}}
     check_sum("ingest", "found", OUTCOMES, counts)
     summary = Summary("ingest", counts, notes=intake.notes(), complete=len(new) == len(found.new))
+    summary.notes += [f"ingest: {from_here} files that executors do not see were copied into the lake from here"] if from_here else []
     summary.notes += [f"ingest: labels or spans of {updated} known videos were brought up to date"] if updated else []
     summary.notes += _unmatched(lake, found)
     summary.extra["updated"] = updated
@@ -189,8 +193,8 @@ def _without_looking(new: list[Source], known: Known) -> list[dict[str, Any]]:
     return rows
 
 
-def _described(spark: "SparkSession | None", lake: Lake, new: list[Source], known: Known, config: IngestConfig) -> Iterator[pa.Table]:
-    """Result rows of all other sources, a table per batch, batches in the order of sources."""
+def _described(spark: "SparkSession | None", lake: Lake, new: list[Source], known: Known, config: IngestConfig) -> Iterator[tuple[list[dict[str, Any]], int]]:
+    """Result rows of all other sources, a list per batch, batches in the order of sources; and of how many the driver made them."""
     items = [item_of(number, source) for number, source in enumerate(new) if source.problem is None and not known.tombstones.name(source)]
     if not items:
         return
@@ -204,7 +208,7 @@ def _described(spark: "SparkSession | None", lake: Lake, new: list[Source], know
         removed_sha256=known.tombstones.sha256,
         removed_channels=known.tombstones.channels,
     )
-    yield from in_batches(
+    tables = in_batches(
         spark,
         items,
         partial(register_items, plan),
@@ -216,6 +220,9 @@ def _described(spark: "SparkSession | None", lake: Lake, new: list[Source], know
         label=lambda item: item["uri"].rpartition("/")[2],
         quiet=config.quiet,
     )
+    by_number = {item["number"]: item for item in items}
+    for table in tables:
+        yield brought(plan, by_number, table.to_pylist())
 
 
 def work_s(item: dict[str, Any], sleep_s: float) -> float:
