@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -65,9 +64,10 @@ class Generated:
 class TalkVidInference:
     """Loads a trained model once and makes any number of videos with it.
 
-    `checkpoint_path`: what `talkvid train --output` wrote, or the released layout. `device`: `auto`, `cpu`, `cuda`, `cuda:N`; with `devices`, several
-    such names, the windows of a video are shared out to all of them. `dtype`: `fp32`, `fp16`, `bf16`; `auto` is fp32 on a CPU and bf16 on a GPU.
-    `save_gpu_memory` makes videos slower on a smaller GPU. On a CPU everything runs in one thread, so that a video does not depend on the machine.
+    `checkpoint_path`: what `talkvid train --output` wrote, in a folder or a store, or the released layout. `device`: `auto`, `cpu`, `cuda`, `cuda:N`;
+    with `devices`, several such names, the windows of a video are shared out to all of them. `dtype`: `fp32`, `fp16`, `bf16`; `auto` is fp32 on a CPU
+    and bf16 on a GPU. `save_gpu_memory` makes videos slower on a smaller GPU. On a CPU everything runs in one thread, so that a video does not depend
+    on the machine.
     Raises `MissingError` where there is no such model, GPU or frozen network.
     """
 
@@ -86,7 +86,7 @@ class TalkVidInference:
         chosen = dtype if dtype != "auto" else "fp32" if places[0].kind == "cpu" else "bf16"
         if chosen not in DTYPES:
             raise UsageError(f"there is no dtype {dtype!r}; choose one of auto, {', '.join(DTYPES)}")
-        self.checkpoint = Checkpoint.at(Path(checkpoint_path))
+        self.checkpoint = Checkpoint.at(os.fspath(checkpoint_path))
         self.model_fingerprint = self.checkpoint.fingerprint()
         self.networks = Networks(self.checkpoint, places, chosen, save_gpu_memory)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from schemas.errors import TalkvidError
 from udfs.memory_cap import keep_cap
 
 Rows = list[dict]
@@ -22,7 +23,7 @@ Worker = Callable[[list[dict]], Iterator[tuple[int, Rows]]]
 def isolated(worker: Worker, items: list[dict], on_death: Callable[[dict], Rows]) -> Iterator[tuple[int, Rows]]:
     """The same as `worker(items)`, in child processes. Items left over when a child dies are tried one by one.
 
-    Raises `RuntimeError` when a child ends with an error of its own.
+    Raises `RuntimeError` when a child ends with an error of its own, and what the child raised when that is a `TalkvidError`.
     """
     done: set[int] = set()
     for position, rows in _in_child(worker, items):
@@ -52,9 +53,12 @@ def _results(stream: BinaryIO) -> Iterator[tuple[int, Rows]]:
     """What the child wrote, up to its end; a result cut short by its death is none."""
     while True:
         try:
-            yield pickle.load(stream)  # noqa: S301 - written by our own child
+            result = pickle.load(stream)  # noqa: S301 - written by our own child
         except (EOFError, pickle.UnpicklingError):
             return
+        if isinstance(result, TalkvidError):
+            raise result
+        yield result
 
 
 def _child(task: Path) -> None:
@@ -63,8 +67,12 @@ def _child(task: Path) -> None:
     os.dup2(2, 1)
     keep_cap()
     worker, items = pickle.loads(task.read_bytes())  # noqa: S301 - written by our own parent
-    for position, rows in worker(items):
-        pickle.dump((position, rows), results)
+    try:
+        for position, rows in worker(items):
+            pickle.dump((position, rows), results)
+            results.flush()
+    except TalkvidError as error:
+        pickle.dump(error, results)
         results.flush()
 
 
