@@ -13,7 +13,8 @@ from schemas.errors import MissingError, UsageError
 from schemas.lake import Lake
 
 INPUTS = ("reference_image_path", "audio_path", "kps_path", "driving_video_path")
-CARRIED = ("clip_id", "ground_truth_uri", "language", "age_group", "gender", "ethnicity")
+REAL = "ground_truth_uri"
+CARRIED = ("clip_id", REAL, "language", "age_group", "gender", "ethnicity")
 """Columns that are copied into `generations`."""
 OWN = ("generation_id", "output_path")
 _TRUE, _FALSE = ("1", "true", "yes"), ("0", "false", "no")
@@ -46,7 +47,7 @@ def read_wishes(source: str) -> list[Wish]:
     """The rows of a table. Raises `MissingError` for a missing column and `UsageError` for an unknown one or a value that means nothing."""
     base = None
     if source.lower().endswith((".csv", ".tsv")):
-        base = str(Path(source).parent) if not storage.is_remote(source) else None
+        base = source.rpartition("/")[0] or "/"
         rows = _text_rows(source)
     elif source.lower().endswith(".parquet"):
         import pyarrow.parquet as pq
@@ -108,11 +109,11 @@ def _wish(where: str, row: Mapping[str, Any], base: str | None) -> Wish:
     options = {name: _typed(where, name, kind, values[name]) for name, kind in Options.types().items() if name in values}
     return Wish(
         where=where,
-        inputs={name: _address(str(values[name]).strip(), base) if name in values else None for name in INPUTS},
+        inputs={name: _address(values, name, base) for name in INPUTS},
         options=options,
         generation_id=str(values["generation_id"]).strip() if "generation_id" in values else None,
         output_path=str(values["output_path"]).strip() if "output_path" in values else None,
-        carried={name: str(values[name]) if name in values else None for name in CARRIED},
+        carried={name: str(values[name]) if name in values else None for name in CARRIED} | {REAL: _address(values, REAL, base)},
     )
 
 
@@ -120,10 +121,15 @@ def _name(heading: str) -> str:
     return heading.strip().lstrip("-").replace("-", "_")
 
 
-def _address(text: str, base: str | None) -> str:
-    """Relative paths mean files beside the table, else below the working directory."""
+def _address(values: Mapping[str, Any], name: str, base: str | None) -> str | None:
+    """Relative paths mean files beside the table, else below the working directory; those of a table in a store are in it."""
+    if name not in values:
+        return None
+    text = str(values[name]).strip()
     if storage.is_remote(text) or text.startswith("file://") or Path(text).expanduser().is_absolute():
         return storage.address(text) if not storage.is_remote(text) else text
+    if base is not None and storage.is_remote(base):
+        return storage.at(base, text)
     beside = Path(base or ".", text)
     return storage.address(beside if beside.exists() or not Path(text).exists() else text)
 
