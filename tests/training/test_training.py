@@ -54,6 +54,10 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
+def apart(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    return sum((one[name].double() - other[name].double()).square().sum().item() for name in one) ** 0.5
+
+
 def test_a_resumed_run_goes_on_as_if_undisturbed(whole, tmp_path):
     folder = tmp_path / "stage_3"
     trained(folder, ema=0.5, steps=4)
@@ -232,6 +236,9 @@ def test_two_ranks_under_zero_2_do_what_one_does_and_the_number_of_ranks_may_cha
     done = launched(folder, 2)
     assert done.returncode == 0, done.stderr[-3000:]
     assert losses(folder) == pytest.approx({step: whole[1][step] for step in (1, 2, 3, 4)}, rel=1e-4)
+    step = "step-00000004"
+    ours, alone = (model_of(checkpoints.at(place / step), averaged=True).state_dict() for place in (folder, whole[0]))
+    assert apart(ours, alone) < 0.1 * apart(ours, weights(folder)), "the average that the ranks share out is that of one rank"
     assert trained(folder, batch_per_rank=1, ema=0.5) == pytest.approx(whole[1], rel=1e-4), "resumed by one rank without DeepSpeed"
     write_config(folder, 3, batch_per_rank=1, steps=8)
     refused = launched(folder, 3)
