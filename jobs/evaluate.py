@@ -248,9 +248,11 @@ class _Work:
         first = [evaluation.random_sentence(self.videos)] if evaluation.random_sentence(self.videos) else []
         summary.results = "\n".join([*first, evaluation.as_text(told), self.out])
         together: dict[str, list[str]] = {}
-        for name, sentence in self.lacking.items():
-            together.setdefault(sentence, []).append(name)
-        summary.notes += first + [f"evaluate: left out: {', '.join(names)}: {sentence}" for sentence, names in together.items()]
+        for metric in self.metrics:
+            if metric.name in self.lacking:
+                together.setdefault(", ".join(metric.lacking_weights(self.settings)), []).append(metric.name)
+        left_out = "evaluate: {} left out: weights {} are missing (talkvid weights list)"
+        summary.notes += first + [left_out.format(", ".join(names), missing) for missing, names in together.items()]
         if self.videos.unmade:
             summary.notes.append(f"evaluate: {self.videos.unmade} videos of {self.videos.source} could not be generated and count nowhere")
         whole = {row["metric"]: row for row in told if row["group_axis"] == "all"}

@@ -59,9 +59,13 @@ class Metric:
         faces = face_backend(settings.faces, settings.side_px, settings.threshold).weights if FACES in self.weights else ()
         return (*(name for name in self.weights if name != FACES), *faces)
 
+    def lacking_weights(self, settings: Settings) -> list[str]:
+        """Names of the weights that it uses and that are not there."""
+        return [name for name in self.networks(settings) if not weights.available(name)]
+
     def lacks(self, settings: Settings) -> str:
         """The sentence that says which weights are missing; empty when all are there."""
-        missing = [name for name in self.networks(settings) if not weights.available(name)]
+        missing = self.lacking_weights(settings)
         return weights.missing_sentence(weights.entry(missing[0])) if missing else ""
 
     def fingerprint(self, settings: Settings) -> str:

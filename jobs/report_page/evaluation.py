@@ -13,6 +13,8 @@ from jobs.report_page import plots, render
 from jobs.text_table import escaped, table
 
 Row = Mapping[str, Any]
+MOST_LETTERS = 80
+"""Of a reason in a table; a longer one ends where its details begin."""
 _WIDTH, _HEIGHT = 220, 16
 
 
@@ -69,7 +71,8 @@ def as_text(rows: Sequence[Row]) -> str:
         if row["group_axis"] == ALL:
             bounds = f"{shown(row['low'])} to {shown(row['high'])}" if row["low"] is not None else ""
             note = row["reason"] or BY_NAME[row["metric"]].unit
-            cells.append((row["metric"], shown(row["value"]), bounds, f"{row['n']} of {row['clips']}", note if len(note) <= 100 else note[:99] + "…"))
+            short = note if len(note) <= MOST_LETTERS else note.partition(": ")[0]
+            cells.append((row["metric"], shown(row["value"]), bounds, f"{row['n']} of {row['clips']}", short))
     return escaped(table(("metric", "value", "95 % interval", "videos", ""), cells, (False, True, True, True, False)), keep="\n")
 
 
