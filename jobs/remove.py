@@ -74,7 +74,7 @@ class Places:
         self.rows = TargetRows(lake, target, {row["generation_id"] for row in self.generations}, _evaluated(lake, self.generations))
         self.exports = {folder: found for folder in exported.folders(lake) if (found := exported.named(folder, target))}
         self.media = files.media(lake, target)
-        self.generated = files.generated(self.generations)
+        self.generated = [*files.generated(self.generations), *files.inputs(lake, self.generations)]
         self.reports = files.reports(lake, target)
 
     def counts(self) -> dict[str, int]:

@@ -1,13 +1,14 @@
 """The target in files beside the tables: media the lake holds, generated videos, reports; and checkpoints that were trained on it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from jobs.removal.target import Target
 from schemas import storage
 from schemas.lake import Lake
+from schemas.tables import TABLES
 from udfs.sources.register import text_digest
 from udfs.sources.shelf import INCOMING
 
@@ -44,6 +45,21 @@ def outside(lake: Lake, target: Target) -> list[str]:
 def generated(rows: Iterable[dict[str, Any]]) -> list[str]:
     """Videos that generation made of the target, by its rows of `generations`."""
     return sorted({row["output_uri"] for row in rows if row.get("output_uri") and storage.exists(row["output_uri"])})
+
+
+def inputs(lake: Lake, rows: Sequence[dict[str, Any]]) -> list[str]:
+    """What generation put into the lake to make these rows of `generations`, and no other row needs."""
+    from jobs.generation_inputs import own
+
+    if not rows:
+        return []
+    gone = {_row_key(row) for row in rows}
+    others = [row for row in lake.ledger.read("generations").to_pylist() if _row_key(row) not in gone]
+    return sorted(uri for uri in own(lake, rows) - own(lake, others) if storage.exists(uri))
+
+
+def _row_key(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in TABLES["generations"].key)
 
 
 def note_report(lake: Lake, page: str) -> bool:

@@ -70,7 +70,10 @@ def make(base: Path | str, footage: dict[str, Path]) -> Lake:
         made = f"{folder}/generated/{video[:4]}.mp4"
         storage.put_file(footage[video], made)
         row = {"generation_id": f"g-{video[:4]}", "run_id": "generate-1", "reference_uri": f"{folder}/talkvid/videos/v_{ids[0]}.mp4", "status": "written"}
-        row |= {"output_uri": made, "fingerprint": "f", "audio_uri": "/elsewhere/a.wav", "created_at": now()}
+        own, everybodys = (lake.place.at("generations", "inputs", "0123", name) for name in (f"mine/{video}.mp4", "a.wav"))
+        storage.put_file(footage[video], own)
+        storage.put_bytes(b"a sound", everybodys)
+        row |= {"output_uri": made, "fingerprint": "f", "audio_uri": everybodys, "ground_truth_uri": own, "created_at": now()}
         lake.ledger.append("generations", [row])
     evaluated = [{"item_id": item.item_id, "run_id": "e", "measured_at": now()} for item in of_run(lake, "all").items]
     lake.ledger.append("evaluated", evaluated)

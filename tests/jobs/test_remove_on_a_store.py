@@ -6,6 +6,7 @@ import pytest
 
 from jobs import remove
 from jobs.remove import RemoveConfig
+from schemas import storage
 from schemas.lease import lease
 from tests.cluster_real.s3_server import S3Server, built, serving
 from tests.jobs.removal_lake import CLIPS, GONE, STAYS, URL, files_holding, footage, make  # noqa: F401
@@ -29,4 +30,5 @@ def test_no_byte_of_it_is_left_on_the_server(server: S3Server, footage: dict[str
     assert summary.counts["remaining"] == 0
     left = files_holding(server.folder, wanted)
     assert {path.split("/")[3] for path in left} == {"removals"}, left
+    assert storage.exists(lake.place.at("generations", "inputs", "0123", "a.wav"))
     assert {row["clip_id"] for row in lake.ledger.read("exports").to_pylist()} == set(CLIPS[STAYS])
