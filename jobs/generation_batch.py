@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from inference.worker import ROWS, GenerationPlan, died, generate_items
 from jobs.batches import in_batches
 from jobs.devices import stage_device
 from jobs.generation_config import RANDOM, GenerateConfig
+from jobs.generation_inputs import in_store
 from jobs.generation_plan import STAGE, BatchPlan, Request, batch_plan, requests
 from jobs.generation_table import read_wishes, source_of
 from jobs.history import new_run_id, record
@@ -62,6 +63,7 @@ def run_batch(spark: "SparkSession | None", lake: Lake, config: GenerateConfig, 
         summary.notes.append(f"generate: nothing new for {planned.source}")
         check_sum(STAGE, "wanted", ("written", "present", "failed"), counts)
         return summary
+    plan = replace(plan, pending=in_store(lake, plan.pending))
     by_id = {request.generation_id: request for request in plan.pending}
     for rows in _made(spark, config, plan, planned.worker_gib):
         _commit(lake, [row | {"request": by_id[row["generation_id"]]} for row in rows], planned, run_id)
