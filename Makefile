@@ -33,7 +33,7 @@ test: setup
 	@$(VENV)/bin/python -m pytest
 
 test-cluster: setup
-	@$(VENV)/bin/python -m pytest -m cluster tests/cluster_real
+	@$(VENV)/bin/python -m pytest -m cluster -rs tests/cluster_real
 
 lint: setup
 	@$(VENV)/bin/ruff check .
