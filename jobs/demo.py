@@ -124,6 +124,7 @@ def _fates(engine: "DuckDBPyConnection", policy_hash: str) -> str:
 def _what_next(config: DemoConfig, lake: Lake) -> str:
     """Where everything is, and three commands to go on with."""
     out, place = Path(config.out), _short(Path(lake.place.root)) if lake.place.is_local else lake.place.root
+    asked = shlex.quote(place)
     return "\n".join(
         [
             f"Report   {_short(out / 'report.html')}",
@@ -131,8 +132,8 @@ def _what_next(config: DemoConfig, lake: Lake) -> str:
             f"Lake     {place}",
             "",
             "Next:",
-            f'  talkvid sql --engine duckdb --lake {shlex.quote(place)} "SELECT clip_id, flow.shake, head.avg_resolution FROM clip_metadata ORDER BY flow.shake DESC"',
-            f"  talkvid filter --policy {POLICY} --set shake=20 --lake {shlex.quote(place)}",
+            f'  talkvid sql --engine duckdb --lake {asked} "SELECT clip_id, flow.shake, head.avg_resolution FROM clip_metadata ORDER BY flow.shake DESC"',
+            f"  talkvid filter --policy {POLICY} --set shake=20 --lake {asked}",
             "  talkvid run YOUR_VIDEOS --export ./dataset",
         ]
     )
