@@ -14,7 +14,7 @@ from jobs.text_table import escaped, table
 
 Row = Mapping[str, Any]
 MOST_LETTERS = 80
-"""Of a reason in a table; a longer one ends where its details begin."""
+"""Of a reason in a table of text."""
 _WIDTH, _HEIGHT = 220, 16
 
 
@@ -42,6 +42,7 @@ def page(videos: Items, metrics: Sequence[Metric], facts: Mapping[str, Any]) -> 
         "metrics": BY_NAME,
         "whole": [row for row in whole if row["value"] is not None],
         "absent": [row for row in whole if row["value"] is None],
+        "reasons": _reasons(whole),
         "panels": {axis: found for axis, found in panels.items() if found},
         "alone": [axis for axis in axes if not panels[axis]],
         "source": videos.source,
@@ -71,9 +72,16 @@ def as_text(rows: Sequence[Row]) -> str:
         if row["group_axis"] == ALL:
             bounds = f"{shown(row['low'])} to {shown(row['high'])}" if row["low"] is not None else ""
             note = row["reason"] or BY_NAME[row["metric"]].unit
-            short = note if len(note) <= MOST_LETTERS else note.partition(": ")[0]
-            cells.append((row["metric"], shown(row["value"]), bounds, f"{row['n']} of {row['clips']}", short))
+            cells.append((row["metric"], shown(row["value"]), bounds, f"{row['n']} of {row['clips']}", _in_short(note)))
     return escaped(table(("metric", "value", "95 % interval", "videos", ""), cells, (False, True, True, True, False)), keep="\n")
+
+
+def _in_short(reason: str) -> str:
+    """What fits into a line: a long reason ends where its details begin, and is left without what stands in brackets."""
+    if len(reason) <= MOST_LETTERS:
+        return reason
+    first = reason.partition(": ")[0]
+    return f"{first.partition(' (')[0]}{first.rpartition(')')[2]}"
 
 
 def shown(value: float | None) -> str:
@@ -100,9 +108,18 @@ def interval(panel: Panel, row: Row) -> Markup:
     return Markup("").join(parts)
 
 
+def _reasons(whole: Sequence[Row]) -> dict[str, list[str]]:
+    """By reason, the titles of the metrics that have no value for it."""
+    found: dict[str, list[str]] = {}
+    for row in whole:
+        if row["value"] is None:
+            found.setdefault(row["reason"] or "", []).append(BY_NAME[row["metric"]].title)
+    return found
+
+
 def _panel(metric: Metric, axis: str, rows: Sequence[Row]) -> Panel | None:
     """None where no group has a value, or nothing tells groups apart."""
     ours = [row for row in rows if row["group_axis"] == axis and row["metric"] == metric.name]
-    if not any(row["value"] is not None for row in ours) or {row["group_value"] for row in ours} == {"not stated"}:
+    if not any(row["value"] is not None for row in ours) or len({row["group_value"] for row in ours}) < 2:
         return None
     return Panel(metric, sorted(ours, key=lambda row: (row["value"] is None, row["group_value"] == "not stated", row["group_value"])))
