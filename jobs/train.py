@@ -1,14 +1,10 @@
 """`talkvid train`: trains one stage of the talking-head model on the prepared samples."""
 
-import hashlib
 import json
-import re
-import shutil
 import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,25 +15,24 @@ from jobs.history import new_run_id
 from jobs.job import Job
 from jobs.run import DEFAULT_POLICY, configured, run_line
 from jobs.summary import Summary
-from jobs.training_launch import LAUNCHERS, Launch, launched
+from jobs.training_launch import LAUNCHERS, Launch
+from jobs.training_needs import lacking, lacking_vae
+from jobs.training_restarts import restarted
 from jobs.training_snapshot import Selection, make_snapshot
 from schemas import storage
 from schemas.errors import BusyError, MissingError, UsageError
 from schemas.lake import Lake
 from schemas.lease import lease
 from schemas.ledger import now
-from training import checkpoints, exported, stages
+from training import checkpoint_store, exported, stages
+from training.checkpoint_store import Found
 from training.snapshot import TABLE, Snapshot
+from training.stage_files import CONFIG, SNAPSHOT
 from training.stages import Settings
 from training.starting_point import missing
-from training.stored_stage import StoredStage
-from training.train import CONFIG, SNAPSHOT
-from udfs.staging import scratch_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-    from training.checkpoints import Step
 
 PATIENCE_S = 120.0
 """How long the end of a training waits for another verb to let go of the lake."""
@@ -45,9 +40,10 @@ PATIENCE_S = 120.0
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """What to train (`settings`), from which samples, into which folder (None: `train` below the lake), and how it is started.
+    """What to train (`settings`), from which samples, into which folder or prefix in a store (None: `train` below the lake), and how it is started.
 
     `input`: a folder of footage that goes through the whole line first. `snapshot`: version of the samples, the newest if None.
+    `restarts`: how often the ranks are started again when one of them was lost.
     """
 
     settings: Settings
@@ -58,6 +54,7 @@ class TrainConfig:
     resume: str = "auto"
     launcher: str = "local"
     ranks: int = 1
+    restarts: int = 0
     device: str = "auto"
     smoke: bool = False
     quiet: bool = False
@@ -68,20 +65,8 @@ class TrainConfig:
         """Folder or prefix in a store below which stages are kept."""
         return storage.address(lake.place.at("train") if self.output is None else self.output)
 
-    def folder(self, lake: Lake) -> Path:
-        """Where the stage is trained: at home, or in this machine's scratch folder when that is a store."""
-        home = self.home(lake)
-        if storage.is_remote(home):
-            return scratch_folder() / f"train-{hashlib.sha256(home.encode()).hexdigest()[:16]}" / self.settings.folder
-        return Path(home, self.settings.folder)
-
-    def stored(self, lake: Lake, stage: str | None = None) -> StoredStage | None:
-        """The stage (or another one of the same home) as it is kept in a store; None when its home is a folder."""
-        home, name = self.home(lake), stage or self.settings.folder
-        return StoredStage(self.folder(lake).with_name(name), storage.at(home, name)) if storage.is_remote(home) else None
-
     def place(self, lake: Lake) -> str:
-        """Address by which the stage is told."""
+        """Address of the stage."""
         return storage.at(self.home(lake), self.settings.folder)
 
 
@@ -96,6 +81,9 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--snapshot", metavar="VERSION", type=int, help="version of the samples; the newest when not given")
     parser.add_argument("--resume", metavar="auto|never|DIR", default="auto", help="go on from the newest step, begin anew, or go on from that step")
     parser.add_argument("--launcher", choices=LAUNCHERS, default="local", help="who starts the ranks")
+    parser.add_argument(
+        "--max-restarts", metavar="N", type=int, default=0, help="start the ranks again, at most N times, when one of them, or its node, was lost"
+    )
     parser.add_argument("--num-gpus", metavar="N", type=int, help="ranks; all GPUs of this machine when not given, one without a GPU")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where networks run")
     parser.add_argument("--smoke", action="store_true", help="a tiny model with random weights, to try the whole line in minutes")
@@ -106,6 +94,8 @@ def configure(args: Namespace) -> TrainConfig:
     settings = stages.read(args.stage, args.config, assignments(args.set, "--set"), smoke=args.smoke)
     if args.num_gpus is not None and args.num_gpus < 1:
         raise UsageError("--num-gpus must be 1 or more")
+    if args.max_restarts < 0:
+        raise UsageError("--max-restarts must not be negative")
     if args.input is not None and not Path(args.input).expanduser().exists():
         raise MissingError(f"--input {args.input}: there is no such folder")
     return TrainConfig(
@@ -114,9 +104,10 @@ def configure(args: Namespace) -> TrainConfig:
         args.input,
         args.policy,
         args.snapshot,
-        args.resume if args.resume in ("auto", "never") else str(Path(args.resume).expanduser().absolute()),
+        args.resume if args.resume in ("auto", "never") else storage.address(args.resume),
         args.launcher,
         args.num_gpus or _gpus(args.device),
+        args.max_restarts,
         args.device,
         args.smoke,
         args.quiet,
@@ -133,79 +124,77 @@ def _gpus(device: str) -> int:
 
 def check(lake: Lake, config: TrainConfig) -> None:
     """Raise `MissingError` for weights, or an earlier stage, that a fresh start lacks, before anything runs."""
-    folder, stored = config.folder(lake), config.stored(lake)
-    if stored is not None:
-        if config.launcher == "spark":
-            raise UsageError("with --launcher spark the ranks must all see the output: give a shared folder with --output")
-        if config.resume != "never":
-            stored.bring()
-    if _step(folder, config.resume) is not None:
-        return
-    earlier = config.stored(lake, config.settings.start) if re.fullmatch(r"stage_\d", config.settings.start) else None
-    if earlier is not None:
-        earlier.bring(only_model=True)
-    lack = missing(config.settings, folder.parent)
+    step = _step(config.place(lake), config.resume)
+    if step is None:
+        _require(missing(config.settings, config.home(lake)) or lacking(lake, config.settings, footage=config.input is not None, version=config.snapshot))
+    elif not _finished(config.place(lake), config.settings, step):
+        _require(lacking_vae(config.settings, Snapshot.read(storage.at(step.stage, SNAPSHOT)).latents))
+
+
+def _require(lack: str | None) -> None:
     if lack is not None:
         raise MissingError(lack)
 
 
 def run(spark: "SparkSession | None", lake: Lake, config: TrainConfig) -> Summary:
     """footage, if given → snapshot → ranks → model."""
-    if config.input is not None:
-        _prepare(lake, config)
-    folder, run_id = config.folder(lake), new_run_id("train")
-    step = _step(folder, config.resume)
-    if step is not None and step.folder.parent == folder and _finished(folder, config.settings, step):
-        summary = Summary(
-            "train", {"in": 0, "steps": 0}, outputs=[config.place(lake)], notes=[f"train: {config.place(lake)} has all {config.settings.steps} steps"]
-        )
-        return _with_model(summary, folder)
-    settings, snapshot = _planned(lake, config, folder, step)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG).write_text(settings.text())
-    snapshot.write(folder / SNAPSHOT)
-    row = _started_row(config, settings, snapshot, config.place(lake), run_id)
+    if config.input is None:
+        return _trained(spark, lake, config)
+    _prepare(lake, config)
+    with Sessions(config.master, dict(config.conf)) as sessions:
+        return _trained(sessions.get() if config.launcher == "spark" else None, lake, config)
+
+
+def _trained(spark: "SparkSession | None", lake: Lake, config: TrainConfig) -> Summary:
+    place, run_id = config.place(lake), new_run_id("train")
+    step = _step(place, config.resume)
+    if step is not None and step.stage == place and _finished(place, config.settings, step):
+        summary = Summary("train", {"in": 0, "steps": 0}, outputs=[place], notes=[f"train: {place} has all {config.settings.steps} steps"])
+        return _with_model(summary)
+    settings, snapshot = _planned(lake, config, place, step)
+    _require(lacking_vae(settings, snapshot.latents))
+    storage.put_bytes(settings.text().encode(), storage.at(place, CONFIG))
+    snapshot.write(storage.at(place, SNAPSHOT))
+    row = _started_row(config, settings, snapshot, place, run_id)
     with lease(lake.place, "train"):
         lake.ledger.create()
         lake.ledger.append("runs", [row])
     counts = {"in": len(snapshot) - len(snapshot.gone), "steps": 0}
-    stored = config.stored(lake)
+    launch = Launch(place, config.ranks, config.resume, config.device, config.quiet)
     try:
-        with stored.sending() if stored is not None else nullcontext():
-            told = launched(config.launcher, Launch(folder, config.ranks, config.resume, config.device, config.quiet), spark)
+        told = restarted(config.restarts, config.launcher, launch, spark)
         counts["steps"] = told["steps"]
     finally:
         _told_end(lake, row, counts)
-    summary = Summary("train", counts, outputs=[config.place(lake)])
-    summary.extra = {name: told[name] for name in ("first_step", "first_loss", "last_loss")}
-    return _with_model(summary, folder)
+    summary = Summary("train", counts, outputs=[place])
+    summary.extra = {name: told[name] for name in ("first_step", "first_loss", "last_loss", "restarts")}
+    return _with_model(summary)
 
 
-def _step(folder: Path, resume: str) -> "Step | None":
-    """The step that a run would go on from. Raises `MissingError` where the named one is not there."""
+def _step(place: str, resume: str) -> Found | None:
+    """The step that a run of the stage at `place` would go on from. Raises `MissingError` where the named one is not there."""
     if resume == "never":
         return None
-    return checkpoints.newest(folder) if resume == "auto" else checkpoints.at(Path(resume))
+    return checkpoint_store.newest(place) if resume == "auto" else checkpoint_store.found(resume)
 
 
-def _finished(folder: Path, settings: Settings, step: "Step") -> bool:
-    note = folder / exported.MODEL_FOLDER / exported.NOTE
-    return step.manifest.step >= settings.steps and note.is_file() and exported.find(note.parent).step == step.manifest.step
+def _finished(place: str, settings: Settings, step: Found) -> bool:
+    note = exported.note_of(place)
+    return step.manifest.step >= settings.steps and note is not None and note["step"] == step.manifest.step
 
 
-def _planned(lake: Lake, config: TrainConfig, folder: Path, step: "Step | None") -> tuple[Settings, Snapshot]:
+def _planned(lake: Lake, config: TrainConfig, place: str, step: Found | None) -> tuple[Settings, Snapshot]:
     """Settings and clips of the run: of a new one, or those of the one that goes on, where its clips lie now."""
     if step is not None:
-        begun = step.folder.parent
-        settings = stages.continued(stages.stored(begun / CONFIG), config.settings)
-        snapshot = Snapshot.read(begun / SNAPSHOT).resolved(lake.ledger)
+        settings = stages.continued(stages.stored(storage.at(step.stage, CONFIG)), config.settings)
+        snapshot = Snapshot.read(storage.at(step.stage, SNAPSHOT)).resolved(lake.ledger)
         if snapshot.gone:
             print(f"train: {len(snapshot.gone)} of {len(snapshot)} clips were removed since the run began", file=sys.stderr)
     else:
-        if config.resume == "never" and checkpoints.newest(folder) is not None:
-            aside = folder.with_name(f"{folder.name}.before-{time.strftime('%Y%m%dT%H%M%S')}")
-            shutil.move(folder, aside)
-            print(f"train: the run that was in {folder} lies in {aside} now", file=sys.stderr)
+        if config.resume == "never" and checkpoint_store.newest(place) is not None:
+            aside = f"{place}.before-{time.strftime('%Y%m%dT%H%M%S')}"
+            checkpoint_store.move(place, aside)
+            print(f"train: the run that was in {place} lies in {aside} now", file=sys.stderr)
         settings = config.settings
         made = make_snapshot(lake, Selection(_filters(settings), config.snapshot))
         print(f"train: {made.sentence}", file=sys.stderr)
@@ -263,12 +252,15 @@ def _told_end(lake: Lake, row: dict[str, Any], counts: dict[str, int]) -> None:
             time.sleep(1.0)
 
 
-def _with_model(summary: Summary, folder: Path) -> Summary:
-    """Say where the model is, and first of all when it is random."""
-    found = exported.find(folder)
-    summary.fingerprint = found.fingerprint
-    lines = ["random weights: this model began at random and generates noise; it only shows that the line works"] if found.random else []
-    summary.results = "\n".join([*lines, storage.at(summary.outputs[0], found.folder.name)])
+def _with_model(summary: Summary) -> Summary:
+    """Say where the model is, and first of all when it is random. Raises `MissingError` where there is none."""
+    (place,) = summary.outputs
+    note = exported.note_of(place)
+    if note is None:
+        raise MissingError(f"{place} holds no whole model; run it again to have it exported")
+    summary.fingerprint = note["fingerprint"]
+    lines = ["random weights: this model began at random and generates noise; it only shows that the line works"] if note["random"] else []
+    summary.results = "\n".join([*lines, storage.at(place, exported.MODEL_FOLDER)])
     return summary
 
 
@@ -279,7 +271,7 @@ JOB = Job(
     configure,
     run,
     check=check,
-    needs_spark=lambda config: config.launcher == "spark",
+    needs_spark=lambda config: config.launcher == "spark" and config.input is None,
     takes_lease=lambda config: False,
 )
 

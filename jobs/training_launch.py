@@ -2,20 +2,22 @@
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import training
+from jobs.training_on_spark import by_spark
+from schemas import storage
 from schemas.errors import Interrupted, MissingError, TalkvidError, UsageError, VerificationError
 from training.processes import free_port
-from training.train import OUTCOME
+from training.stage_files import LAUNCH, OUTCOME
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -31,32 +33,44 @@ _ERRORS = {error.exit_status: error for error in (UsageError, MissingError, Veri
 
 @dataclass(frozen=True)
 class Launch:
-    """What to start: `ranks` processes that train the stage in `folder`."""
+    """What to start: `ranks` processes that train the stage at `stage`, a folder that all of them see or a prefix in a store."""
 
-    folder: Path
+    stage: str
     ranks: int = 1
     resume: str = "auto"
     device: str = "auto"
     quiet: bool = False
+    name: str = field(default_factory=lambda: secrets.token_hex(4))
 
     @property
     def words(self) -> list[str]:
         """Arguments of `training.train`."""
-        return [str(self.folder), "--resume", self.resume, "--device", self.device, *(["--quiet"] if self.quiet else [])]
+        launch = ["--launch", self.name] if storage.is_remote(self.stage) else []
+        return [self.stage, "--resume", self.resume, "--device", self.device, *launch, *(["--quiet"] if self.quiet else [])]
+
+
+class RankLostError(TalkvidError):
+    """A rank ended without a word, or its node did: the same ranks may be started again. `signal` is the one that a rank got, else 0."""
+
+    def __init__(self, sentence: str, signal_number: int = 0) -> None:
+        super().__init__(sentence)
+        self.signal = signal_number
 
 
 def launched(how: str, launch: Launch, spark: "SparkSession | None" = None) -> dict[str, Any]:
     """Train to the end; returns what `outcome.json` says. stdout of the ranks goes to stderr.
 
-    Raises the ranks' own `TalkvidError`, and `Interrupted` when this process, or a rank, got a signal: the step was saved then.
+    Raises the ranks' own `TalkvidError`, `RankLostError`, and `Interrupted` when this process got a signal: the step was saved then.
     """
-    (launch.folder / OUTCOME).unlink(missing_ok=True)
+    storage.delete(storage.at(launch.stage, OUTCOME))
+    if storage.is_remote(launch.stage):
+        storage.put_bytes(launch.name.encode(), storage.at(launch.stage, LAUNCH))
     if how == "spark":
         assert spark is not None
-        status = _by_spark(spark, launch)
+        status = by_spark(spark, launch.words, launch.ranks)
     else:
         status = _waited(_started(how, launch))
-    return _outcome(launch.folder, status)
+    return _outcome(launch.stage, status)
 
 
 def _started(how: str, launch: Launch) -> list[subprocess.Popen]:
@@ -115,61 +129,13 @@ def _end(processes: Sequence[subprocess.Popen], patience_s: float) -> None:
             process.wait()
 
 
-def _by_spark(spark: "SparkSession", launch: Launch) -> int:
-    """One application, one barrier stage: on a cluster one task per rank, which must all see the output folder."""
-    from pyspark.ml.deepspeed.deepspeed_distributor import DeepspeedTorchDistributor
-
-    from cluster.stages import executor_gpus, is_local
-
-    spark.conf.set("deepspeed.spark.distributor.ignoreSsl", "true")
-    local = is_local(spark)
-    nodes, each = (1, launch.ranks) if local else (launch.ranks, 1)
-    with_gpus = not local and executor_gpus(spark) > 0
-    distributor = DeepspeedTorchDistributor(numGpus=each, nnodes=nodes, localMode=local, useGpu=with_gpus)
-    try:
-        with redirect_stdout(sys.stderr):
-            if local:
-                distributor.run(str(Path(training.__file__).with_name("train.py")), *launch.words)
-            else:
-                distributor.run(_carried(launch.words))
-    except RuntimeError:
-        if not (launch.folder / OUTCOME).is_file():
-            raise
-        return 1
-    return 0
-
-
-def _carried(words: list[str]) -> Callable[[], None]:
-    """A function that brings the project with it: the executors' machines need no checkout."""
-    from cluster.package import packed
-
-    project = packed()
-
-    def start() -> None:
-        import sys
-        import tempfile
-        from pathlib import Path
-
-        zipped = Path(tempfile.mkdtemp(), "talkvid.zip")
-        zipped.write_bytes(project)
-        sys.path.insert(0, str(zipped))
-        from training.train import main
-
-        status = main(words)
-        if status:
-            raise SystemExit(status)
-
-    return start
-
-
-def _outcome(folder: Path, status: int) -> dict[str, Any]:
-    file = folder / OUTCOME
-    told = json.loads(file.read_text()) if file.is_file() else {"exit_status": status or 1, "sentence": None}
-    ended = told["exit_status"]
+def _outcome(stage: str, status: int) -> dict[str, Any]:
+    told = json.loads(storage.read_bytes(storage.at(stage, OUTCOME)) or "{}")
+    ended = told.get("exit_status", status or 1)
     if ended == 0 and status == 0:
         return told
     if ended in (128 + signal.SIGINT, 128 + signal.SIGTERM):
-        raise Interrupted(ended - 128)
+        raise RankLostError("a rank got a signal; the step was saved", ended - 128)
     if ended and told.get("sentence"):
         raise _ERRORS.get(ended, TalkvidError)(told["sentence"])
-    raise TalkvidError("a rank of the training ended with an error that is told above; the last checkpoint stays, run it again to go on")
+    raise RankLostError("a rank of the training ended with an error that is told above; the last checkpoint stays, run it again to go on")

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from training.shards import Stored
 
 MANIFEST = "manifest.json"
 FROZEN = "frozen.pt"
+SHARD = "shard-"
 _STEP = re.compile(r"step-(\d{8,})")
 
 
@@ -39,6 +40,20 @@ class Manifest:
     """True when the weights began at random."""
     snapshot_version: int | None
     files: Mapping[str, int] = field(default_factory=dict)
+    """Shards of the step in the order of ranks, and their bytes."""
+
+    def text(self) -> str:
+        """As JSON that `parsed` takes."""
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+    @classmethod
+    def parsed(cls, text: str | bytes) -> "Manifest | None":
+        """What `text` gave; None for anything torn or not ours: such a step does not exist."""
+        try:
+            manifest = cls(**json.loads(text))
+        except (ValueError, TypeError):
+            return None
+        return manifest if manifest.files else None
 
 
 @dataclass(frozen=True)
@@ -90,24 +105,19 @@ def at(place: Path) -> Step:
 
 def write(folder: Path, manifest: Manifest, shard: Mapping[str, Any], processes: Processes, keep: int) -> Path:
     """Write a step, all ranks together, then remove all but the newest `keep`. Raises `UsageError` on every rank when the disk refuses on one."""
-    part, place = folder / f".step-{manifest.step:08d}.part", folder / f"step-{manifest.step:08d}"
+    part, place = folder / f".{step_name(manifest.step)}.part", folder / step_name(manifest.step)
     if processes.first:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
     processes.wait()
-    name, trouble = f"shard-{processes.rank:05d}-of-{processes.world:05d}.pt", None
+    name, trouble = shard_name(processes), None
     try:
-        _save(dict(shard), part / name)
-        told = (name, (part / name).stat().st_size)
+        save(shard, part / name)
     except (OSError, RuntimeError) as error:  # torch raises RuntimeError for a full disk
-        told, trouble = (name, -1), str(error).splitlines()[0]
-    troubles = [word for word in processes.all(trouble) if word]
-    files = dict(processes.all(told))
-    if troubles:
-        raise UsageError(f"the checkpoint of step {manifest.step} could not be written to {folder}: {troubles[0]}")
+        trouble = error
+    manifest = agreed(manifest, part / name, trouble, processes, str(folder))
     if processes.first:
-        record = {**asdict(manifest), "files": files}
-        (part / MANIFEST).write_text(json.dumps(record, indent=1) + "\n")
+        (part / MANIFEST).write_text(manifest.text())
         _flush(part / MANIFEST)
         shutil.rmtree(place, ignore_errors=True)
         os.replace(part, place)
@@ -117,25 +127,49 @@ def write(folder: Path, manifest: Manifest, shard: Mapping[str, Any], processes:
     return place
 
 
+def agreed(manifest: Manifest, shard: Path, trouble: Exception | None, processes: Processes, place: str) -> Manifest:
+    """The manifest with what every rank wrote. Raises `UsageError` on every rank when one of them met trouble."""
+    told = (shard.name, -1 if trouble else shard.stat().st_size, str(trouble).partition("\n")[0] if trouble else None)
+    files = processes.all(told)
+    troubles = [word for *_, word in files if word]
+    if troubles:
+        raise UsageError(f"the checkpoint of step {manifest.step} could not be written to {place}: {troubles[0]}")
+    return replace(manifest, files={name: size for name, size, _ in files})
+
+
+def shard_name(processes: Processes, launch: str = "") -> str:
+    """Name of this rank's part of a step; `launch` tells apart what several launches wrote."""
+    return f"{SHARD}{processes.rank:05d}-of-{processes.world:05d}{launch and f'.{launch}'}.pt"
+
+
+def step_name(step: int) -> str:
+    """Name of a step's folder."""
+    return f"step-{step:08d}"
+
+
+def step_number(name: str) -> int | None:
+    """What `step_name` was given; None for other names."""
+    match = _STEP.fullmatch(name)
+    return int(match[1]) if match else None
+
+
 def write_frozen(folder: Path, state: Mapping[str, Tensor]) -> None:
     """Keep what the stage does not train."""
-    part = folder / f".{FROZEN}.part"
-    _save(dict(state), part)
-    os.replace(part, folder / FROZEN)
+    save(state, folder / FROZEN)
 
 
 def _steps(folder: Path) -> list[tuple[int, Path]]:
     places = folder.iterdir() if folder.is_dir() else ()
-    return [(int(match[1]), place) for place in places if (match := _STEP.fullmatch(place.name))]
+    return [(number, place) for place in places if (number := step_number(place.name)) is not None]
 
 
 def _manifest(place: Path) -> Manifest | None:
     try:
-        manifest = Manifest(**json.loads((place / MANIFEST).read_text()))
-        whole = all((place / name).stat().st_size == size for name, size in manifest.files.items())
-    except (OSError, ValueError, TypeError):  # absent, torn or not ours: no step either way
+        manifest = Manifest.parsed((place / MANIFEST).read_text())
+        whole = manifest is not None and all((place / name).stat().st_size == size for name, size in manifest.files.items())
+    except (OSError, ValueError):  # absent or no text: no step either way
         return None
-    return manifest if whole and manifest.files else None
+    return manifest if whole else None
 
 
 def _prune(folder: Path, keep: int) -> None:
@@ -145,11 +179,14 @@ def _prune(folder: Path, keep: int) -> None:
         shutil.rmtree(part)
 
 
-def _save(thing: Any, file: Path) -> None:
-    with open(file, "wb") as stream:
-        torch.save(thing, stream)
+def save(state: Mapping[str, Any], file: Path) -> None:
+    """Write tensors, numbers and words into a file that has its name once it is whole."""
+    part = file.with_name(f".{file.name}.part")
+    with open(part, "wb") as stream:
+        torch.save(dict(state), stream)
         stream.flush()
         os.fsync(stream.fileno())
+    os.replace(part, file)
 
 
 def _flush(place: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from schemas import storage
 from schemas.errors import MissingError, UsageError
@@ -54,6 +55,21 @@ def describe(folder: Path, *, model: str, stage: int, step: int, random: bool, s
     part.write_text(json.dumps(record, indent=1) + "\n")
     os.replace(part, folder / NOTE)
     return Exported(folder, MODELS[model], step, fingerprint, random, stage)
+
+
+def stage_of(path: str) -> int | None:
+    """The stage that a model has been through; None where nothing says it. Reads no weights where a note is. Raises as `find`."""
+    note = note_of(path)
+    return find(path).stage if note is None else int(note["stage"])
+
+
+def note_of(stage: str) -> dict[str, Any] | None:
+    """What `model.json` says of the model of a stage, a folder or a prefix in a store; None where no whole model is. Reads no weights."""
+    model = storage.at(stage, MODEL_FOLDER)
+    text = storage.read_bytes(storage.at(model, NOTE))
+    record = None if text is None else json.loads(text)
+    whole = record is not None and all(storage.size(storage.at(model, name)) == size for name, size in record["bytes"].items())
+    return record if whole else None
 
 
 def _of_a_model(name: str) -> bool:

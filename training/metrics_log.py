@@ -45,6 +45,11 @@ class MetricsLog:
         keys = [[sample.clip_id, sample.epoch, sample.index, sample.first_frame, sample.reference_frame, sample.flipped] for sample in samples]
         self._seen.write(json.dumps({"step": step, **scalars, "samples": keys}) + "\n")
 
+    def flush(self) -> None:
+        """Have all that was noted in the files."""
+        if self._writer is not None:
+            self._writer.flush()
+
     def scalars(self, step: int, scalars: Mapping[str, float]) -> None:
         """Note scalars of a step."""
         if self._writer is not None:

@@ -4,7 +4,6 @@ The order of clips and their units are made once and never change; a resume only
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,10 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from schemas import storage
 from schemas.errors import MissingError, TalkvidError, UsageError
 from schemas.ledger import Ledger
 from schemas.place import Place
-from schemas.storage import filesystem
 from training.reading_plan import RowPlace
 from udfs.staging import local_path
 
@@ -75,22 +74,21 @@ class Snapshot:
         return any(fingerprint.startswith("random:") for fingerprint in (*self.fingerprints, self.latents or ""))
 
     def write(self, path: str | Path) -> None:
-        """Write it as JSON; the file has its name only once it is whole."""
+        """Write it as JSON into a file or an object; it has its name only once it is whole."""
         columns: dict[str, Any] = {"clip_ids": self.clip_ids, "frames": self.frames, "units": self.units, "places": self.places}
         record = {"format": FORMAT} | {name: getattr(self, name) for name in _PLAIN} | {"selection": dict(self.selection)}
         record |= {"files": [[file.uri, file.row_groups] for file in self.files]} | columns
-        half = Path(path).with_name(f".half-{os.getpid()}-{Path(path).name}")
-        half.write_text(json.dumps(record, ensure_ascii=False))
-        half.replace(path)
+        storage.put_bytes(json.dumps(record, ensure_ascii=False).encode(), str(path))
 
     @classmethod
     def read(cls, path: str | Path) -> "Snapshot":
-        """The snapshot in a file. Raises `MissingError` when there is none, `UsageError` when it is something else."""
+        """The snapshot in a file or an object. Raises `MissingError` when there is none, `UsageError` when it is something else."""
+        text = storage.read_bytes(str(path))
+        if text is None:
+            raise MissingError(f"there is no snapshot at {path}")
         try:
-            record = json.loads(Path(path).read_text())
-        except FileNotFoundError:
-            raise MissingError(f"there is no snapshot at {path}") from None
-        except (OSError, ValueError) as error:
+            record = json.loads(text)
+        except ValueError as error:
             raise UsageError(f"{path} is not a snapshot: {error}") from error
         if not isinstance(record, dict) or record.get("format") != FORMAT:
             raise UsageError(f"{path} is not a snapshot that this version writes: make a new one by starting the training anew")
@@ -153,7 +151,7 @@ def _rows_of_file(uri: str, columns: Sequence[str]) -> tuple[SnapshotFile, list[
     from pyarrow.fs import LocalFileSystem
 
     path = local_path(uri)
-    store, key = (LocalFileSystem(), str(path)) if path is not None else filesystem(uri)
+    store, key = (LocalFileSystem(), str(path)) if path is not None else storage.filesystem(uri)
     rows: list[dict[str, Any]] = []
     try:
         with store.open_input_file(key) as source:

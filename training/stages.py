@@ -12,6 +12,7 @@ from typing import Any, get_args, get_origin
 
 import yaml
 
+from schemas import storage
 from schemas.errors import MissingError, UsageError
 from training.model.condition_drops import DropRates
 from training.model.config import FULL, SMOKE, ModelConfig
@@ -186,9 +187,12 @@ def read(stage: int, file: str | None = None, overrides: Mapping[str, str] | Non
     return changed(settings, overrides or {})
 
 
-def stored(file: Path) -> Settings:
-    """What `Settings.text` wrote."""
-    return _settings(yaml.safe_load(file.read_text()), str(file))
+def stored(file: str | Path) -> Settings:
+    """What `Settings.text` wrote, into a file or an object. Raises `MissingError` where it is not there."""
+    text = storage.read_bytes(str(file))
+    if text is None:
+        raise MissingError(f"there are no settings at {file}")
+    return _settings(yaml.safe_load(text), str(file))
 
 
 def changed(settings: Settings, overrides: Mapping[str, str]) -> Settings:

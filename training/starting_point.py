@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from schemas import storage
 from schemas.errors import MissingError, UsageError
 from training import exported
 from training.model import official
@@ -29,8 +30,11 @@ class Start(NamedTuple):
     random: bool
 
 
-def missing(settings: Settings, output: Path) -> str | None:
-    """The sentence that says what a fresh start of this stage lacks; None when all is there. Reads no weights."""
+def missing(settings: Settings, output: str) -> str | None:
+    """The sentence that says what a fresh start of this stage lacks; None when all is there. Reads no weights.
+
+    `output` is the folder, or the prefix in a store, that holds the stages.
+    """
     from udfs import weights
 
     wanted = []
@@ -39,14 +43,14 @@ def missing(settings: Settings, output: Path) -> str | None:
     elif settings.start != "random":
         place = _place(settings.start, output)
         try:
-            found = exported.find(place)
+            stage = exported.stage_of(place)
         except MissingError:
-            if place != output / settings.start:
+            if place != storage.at(output, settings.start):
                 return f"start={settings.start}: there is no trained model in {place}"
             earlier = re.fullmatch(r"stage_(\d)", settings.start)
             how = f"run talkvid train --stage {earlier[1]} with the same --output first, or " if earlier else ""
-            return f"stage {settings.stage} starts from {place / exported.MODEL_FOLDER}, which is not there; {how}name a folder with --set start=DIR"
-        if _takes_published_motion(settings, found.stage):
+            return f"stage {settings.stage} starts from {storage.at(place, exported.MODEL_FOLDER)}, which is not there; {how}name a folder with --set start=DIR"
+        if _takes_published_motion(settings, stage):
             wanted = [MOTION]
     lacking = [name for name in wanted if not weights.available(name)]
     if not lacking:
@@ -55,7 +59,7 @@ def missing(settings: Settings, output: Path) -> str | None:
     return f"{weights.missing_sentence(weights.entry(lacking[0]))}{others}; or try the line with --smoke, or begin with --set start=random"
 
 
-def started(settings: Settings, output: Path) -> Start:
+def started(settings: Settings, output: str) -> Start:
     """A model in float32 on the CPU, filled as `settings.start` says; the same on every rank.
 
     Raises `MissingError` as `missing` tells, `UsageError` where weights are those of another size of model.
@@ -81,9 +85,10 @@ def started(settings: Settings, output: Path) -> Start:
     return Start(model, found.random)
 
 
-def _place(start: str, output: Path) -> Path:
-    """A stage under the same output by its name, else a folder."""
-    return output / start if Path(start).name == start and not Path(start).exists() else Path(start).expanduser()
+def _place(start: str, output: str) -> str:
+    """A stage under the same output by its name, else a folder or a prefix in a store."""
+    named = Path(start).name == start and not Path(start).exists()
+    return storage.at(output, start) if named else storage.address(start)
 
 
 def _before(settings: Settings, stage: int | None) -> bool:

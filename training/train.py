@@ -1,7 +1,8 @@
-"""The program of one rank: `python -m training.train FOLDER` trains the stage whose `config.yaml` and `snapshot.json` lie in FOLDER.
+"""The program of one rank: `python -m training.train STAGE` trains the stage whose `config.yaml` and `snapshot.json` lie in STAGE.
 
-Any launcher starts it: torchrun, `deepspeed --module`, Spark's DeepspeedTorchDistributor, `talkvid train`, or a shell: it reads RANK, WORLD_SIZE, LOCAL_RANK,
-MASTER_ADDR and MASTER_PORT, and without them it is alone. It ends with the exit status of the command-line contract; `outcome.json` in FOLDER says why.
+STAGE is a folder that all ranks see, or a prefix in a store, of which each node then keeps copies. Any launcher starts it: torchrun, `deepspeed --module`,
+Spark's DeepspeedTorchDistributor, `talkvid train`, or a shell: it reads RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT, and without them it is
+alone. It ends with the exit status of the command-line contract; `outcome.json` in STAGE says why.
 """
 
 import argparse
@@ -19,7 +20,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 if __package__ in (None, ""):  # started as a file: its own folder must not hide other modules, its parent must be found
     sys.path[:] = [str(Path(__file__).resolve().parents[1]), *(place for place in sys.path if Path(place).resolve() != Path(__file__).resolve().parent)]
 
+from schemas import storage
 from schemas.errors import Interrupted, TalkvidError, UsageError
+from training.stage_files import CONFIG, OUTCOME, SNAPSHOT
 
 if TYPE_CHECKING:
     from training.batch import Batch
@@ -27,10 +30,9 @@ if TYPE_CHECKING:
     from training.model.image_coder import ImageCoder
     from training.model.vexpress import VExpress
     from training.processes import Processes
+    from training.shelf import Shelf
     from training.stages import Settings
     from training.trainer import Outcome
-
-CONFIG, SNAPSHOT, OUTCOME = "config.yaml", "snapshot.json", "outcome.json"
 
 
 class Source(Protocol):
@@ -50,12 +52,23 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """What to train, from which step on. `resume`: `auto` (the newest step in `folder`, if there is one), `never`, or a folder with steps, or with one."""
+    """What to train, from which step on. `resume`: `auto` (the newest step of the stage, if there is one), `never`, or a folder with steps, or with one.
 
-    folder: Path
+    `stage` is a folder or a prefix in a store; there `launch` is the name of the launch that this rank is part of.
+    """
+
+    stage: str | Path
     resume: str = "auto"
     device: str = "auto"
     quiet: bool = False
+    launch: str = ""
+
+    def shelf(self) -> "Shelf":
+        """Where this rank keeps what it makes."""
+        from training.checkpoint_store import StoreShelf
+        from training.shelf import Shelf
+
+        return StoreShelf.of(str(self.stage), self.launch) if storage.is_remote(self.stage) else Shelf(Path(self.stage))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,7 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         from training.snapshot_source import SnapshotSource
 
-        outcome = train(job, SnapshotSource.of(job.folder / SNAPSHOT))
+        shelf = job.shelf()
+        shelf.ready(_rank())
+        outcome = train(job, SnapshotSource.of(shelf.folder / SNAPSHOT), shelf)
     except TalkvidError as error:
         return _ended(job, error.exit_status, str(error))
     except Interrupted as error:
@@ -76,57 +91,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def train(job: Job, source: Source) -> "Outcome":
+def train(job: Job, source: Source, shelf: "Shelf | None" = None) -> "Outcome":
     """Train a stage to its end, resumed or new, then export it. Raises `TalkvidError`, or `Interrupted` after the step was saved."""
-    from training import checkpoints, stages
+    from training import stages
     from training.engine import uses_deepspeed
     from training.export_model import export
     from training.processes import opened
     from training.stop_request import watched
     from training.trainer import Outcome, Run
 
-    settings = stages.stored(job.folder / CONFIG)
+    shelf = shelf or job.shelf()
+    settings = stages.stored(shelf.folder / CONFIG)
     with watched() as stop, opened(job.device, group_for_one=uses_deepspeed(settings)) as processes:
-        step = _agreed_step(job, processes)
+        step = shelf.step(job.resume, processes)
         settings = _for_ranks(settings, step, processes)
         if step is not None and step.manifest.step >= settings.steps:
-            _export_unless_done(job.folder, settings, step, processes)
+            _export_unless_done(shelf, settings, step, processes)
             return Outcome(step.manifest.step, 0, None, None, 0.0)
-        trainer, manifest = _built(job, settings, step, source, processes)
+        trainer, manifest = _built(shelf, settings, step, source, processes)
 
         def after_checkpoint(done: int) -> None:
             if settings.export_every and done % settings.export_every == 0 or done == settings.steps:
                 if processes.first:
-                    export(job.folder, settings, checkpoints.newest(job.folder))
+                    export(shelf.folder, settings, shelf.newest())
+                    shelf.share_model()
                 processes.wait()
 
         validation = _validation(settings, trainer.coder, source, processes)
-        run = Run(trainer, job.folder, manifest, stop, quiet=job.quiet)
-        with contextlib.closing(source.batches(settings, processes, manifest.step)) as batches:
-            return run.through(batches, validation, after_checkpoint)
-
-
-def _agreed_step(job: Job, processes: "Processes") -> "Step | None":
-    """The step to go on from, chosen by the first rank."""
-    from training import checkpoints
-
-    if not processes.first:
-        found, trouble = processes.from_first(None)
-        if trouble is not None:
-            raise trouble
-        return None if found is None else checkpoints.opened(found)
-    step, trouble = None, None
-    try:
-        if job.resume == "auto":
-            step = checkpoints.newest(job.folder)
-        elif job.resume != "never":
-            step = checkpoints.at(Path(job.resume))
-    except TalkvidError as error:
-        trouble = error
-    processes.from_first((step.folder if step else None, trouble))
-    if trouble is not None:
-        raise trouble
-    return step
+        run = Run(trainer, shelf, manifest, stop, quiet=job.quiet)
+        try:
+            with contextlib.closing(source.batches(settings, processes, manifest.step)) as batches:
+                outcome = run.through(batches, validation, after_checkpoint)
+        finally:
+            shelf.share_metrics(processes.rank)
+        shelf.clear(processes)
+        return outcome
 
 
 def _for_ranks(settings: "Settings", step: "Step | None", processes: "Processes") -> "Settings":
@@ -145,9 +144,8 @@ def _for_ranks(settings: "Settings", step: "Step | None", processes: "Processes"
     return replace(settings, batch_per_rank=each)
 
 
-def _built(job: Job, settings: "Settings", step: "Step | None", source: Source, processes: "Processes") -> "tuple[Any, Manifest]":
+def _built(shelf: "Shelf", settings: "Settings", step: "Step | None", source: Source, processes: "Processes") -> "tuple[Any, Manifest]":
     """The trainer with all weights in place, and the manifest of where it stands."""
-    from training import checkpoints
     from training.checkpoints import Manifest
     from training.core_step import DTYPES
     from training.engine import engine_for
@@ -157,14 +155,14 @@ def _built(job: Job, settings: "Settings", step: "Step | None", source: Source, 
 
     random = source.random or settings.model == "smoke"
     if step is None:
-        model, from_random = started(settings, job.folder.parent)
+        model, from_random = started(settings, shelf.place.rpartition("/")[0])
         random |= from_random
     else:
         model = _empty(settings, step)
         random |= step.manifest.random
     trained = freeze_all_but(model, settings.stage)
-    if processes.first and (step is None or step.folder.parent != job.folder):
-        checkpoints.write_frozen(job.folder, {name: tensor for name, tensor in model.state_dict().items() if name not in trained})
+    if processes.first and (step is None or step.folder.parent != shelf.folder):
+        shelf.keep_frozen({name: tensor for name, tensor in model.state_dict().items() if name not in trained})
     exact = {name: parameter.detach() for name, parameter in trained.items()}
     model = model.to(processes.device, DTYPES[settings.precision])
     model.use_checkpointing(denoising_unet=settings.checkpointing)
@@ -221,21 +219,21 @@ def _validation(settings: "Settings", coder: "Callable[[], ImageCoder]", source:
     return Validation(lambda: source.held_out(settings), coder, settings, processes, DTYPES[settings.precision])
 
 
-def _export_unless_done(folder: Path, settings: "Settings", step: "Step", processes: "Processes") -> None:
+def _export_unless_done(shelf: "Shelf", settings: "Settings", step: "Step", processes: "Processes") -> None:
     """A run that was killed between its last step and its export."""
     from training import exported
     from training.export_model import export
 
-    if processes.first:
-        note = folder / exported.MODEL_FOLDER / exported.NOTE
-        if not note.is_file() or exported.find(note.parent).step != step.manifest.step:
-            export(folder, settings, step)
+    if processes.first and (exported.note_of(shelf.place) or {}).get("step") != step.manifest.step:
+        export(shelf.folder, settings, step)
+        shelf.share_model()
     processes.wait()
 
 
 def _job(arguments: Sequence[str] | None) -> Job:
     parser = argparse.ArgumentParser(prog="training.train", description="Train one stage, as one rank.")
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("stage", metavar="STAGE", help="a folder that all ranks see, or an s3a:// prefix")
+    parser.add_argument("--launch", default="", help="name of this launch, in a store the only one that may write")
     parser.add_argument("--resume", default="auto", metavar="auto|never|DIR")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--quiet", action="store_true")
@@ -243,7 +241,11 @@ def _job(arguments: Sequence[str] | None) -> Job:
         parser.add_argument(flag, help=argparse.SUPPRESS)
     parser.add_argument("--deepspeed", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args(arguments)
-    return Job(args.folder.absolute(), args.resume, args.device, args.quiet)
+    return Job(storage.address(args.stage), args.resume, args.device, args.quiet, args.launch)
+
+
+def _rank() -> int:
+    return int(os.environ.get("RANK", "0"))
 
 
 def _ended(job: Job, status: int, sentence: str | None) -> int:
@@ -254,14 +256,13 @@ def _ended(job: Job, status: int, sentence: str | None) -> int:
 
 
 def _write_outcome(job: Job, outcome: dict[str, Any]) -> None:
-    """Written by the first rank, and by any other that fails alone: the first rank's word stands."""
-    first = os.environ.get("RANK", "0") == "0"
-    place = job.folder / OUTCOME
-    if not job.folder.is_dir() or (not first and (outcome["exit_status"] == 0 or place.exists())):
+    """Written by the first rank, and by any other that fails alone. The first rank's word stands, unless another's says more."""
+    stage, first, failed = str(job.stage), _rank() == 0, outcome["exit_status"] != 0
+    if not storage.is_remote(stage) and not Path(stage).is_dir():
         return
-    part = place.with_name(f".{OUTCOME}.{os.getpid()}")
-    part.write_text(json.dumps(outcome) + "\n")
-    os.replace(part, place)
+    place = storage.at(stage, OUTCOME)
+    if (first or failed) and not (failed and (not first or outcome["sentence"] is None) and storage.exists(place)):
+        storage.put_bytes((json.dumps(outcome) + "\n").encode(), place)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,12 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
 from schemas.errors import Interrupted, VerificationError
-from training import checkpoints
 from training.batch import Batch
 from training.checkpoints import Manifest
 from training.core_step import DTYPES, Inputs, draws_of, inputs_of, loss_of
@@ -19,6 +17,7 @@ from training.engine import Engine
 from training.metrics_log import MetricsLog, ProgressLine
 from training.model.image_coder import ImageCoder
 from training.processes import Processes
+from training.shelf import Shelf
 from training.stages import Settings
 from training.stop_request import StopRequest
 from training.validation import Validation
@@ -75,10 +74,10 @@ class Trainer:
 
 
 class Run:
-    """A run of a trainer in a folder, from step `done` on."""
+    """A run of a trainer that keeps its steps on a shelf, from the step of `manifest` on."""
 
-    def __init__(self, trainer: Trainer, folder: Path, manifest: Manifest, stop: StopRequest, *, quiet: bool = False) -> None:
-        self._trainer, self._folder, self._manifest, self._stop, self._quiet = trainer, folder, manifest, stop, quiet
+    def __init__(self, trainer: Trainer, shelf: Shelf, manifest: Manifest, stop: StopRequest, *, quiet: bool = False) -> None:
+        self._trainer, self._shelf, self._manifest, self._stop, self._quiet = trainer, shelf, manifest, stop, quiet
 
     def through(self, batches: Iterator[Batch], validation: Validation | None, after_checkpoint: Callable[[int], None]) -> Outcome:
         """Train to the last step; `after_checkpoint(done)` is called on all ranks after each written step.
@@ -87,8 +86,8 @@ class Run:
         """
         trainer, settings, processes = self._trainer, self._trainer.settings, self._trainer.processes
         first, started, losses = self._manifest.step, time.monotonic(), []
-        line = ProgressLine(self._folder.name, settings.steps, first, quiet=self._quiet or not processes.first)
-        with MetricsLog(self._folder, processes.rank, first + 1) as log:
+        line = ProgressLine(self._shelf.folder.name, settings.steps, first, quiet=self._quiet or not processes.first)
+        with MetricsLog(self._shelf.folder, processes.rank, first + 1) as log:
             batch = next(batches) if first < settings.steps else None
             inputs = trainer.prepared(batch) if batch is not None else None
             for done in range(first + 1, settings.steps + 1):
@@ -106,11 +105,13 @@ class Run:
                     log.scalars(done, {} if held_out is None else {"validation/loss": held_out})
                 stopping = self._stopping
                 if stopping or done % settings.checkpoint_every == 0 or done == settings.steps:
+                    log.flush()
                     self._save(done)
                     if not stopping:
                         after_checkpoint(done)
                 if stopping:
                     raise Interrupted(stopping)
+                self._shelf.share_metrics(processes.rank, due=True)
         return Outcome(first, settings.steps - first, *(losses or (None, None)), time.monotonic() - started)
 
     def _agreed(self, done: int, report: StepReport, batch: Batch) -> float:
@@ -131,4 +132,4 @@ class Run:
     def _save(self, done: int) -> None:
         manifest = Manifest(**{**vars(self._manifest), "step": done, "files": {}})
         trainer = self._trainer
-        checkpoints.write(self._folder, manifest, trainer.engine.shard(), trainer.processes, trainer.settings.keep_checkpoints)
+        self._shelf.write(manifest, trainer.engine.shard(), trainer.processes, trainer.settings.keep_checkpoints)

@@ -1,0 +1,10 @@
+"""Names of the files of a stage, beside its steps (`checkpoints.py`) and its model (`exported.py`)."""
+
+CONFIG = "config.yaml"
+"""The run's settings."""
+SNAPSHOT = "snapshot.json"
+"""The clips it trains on."""
+OUTCOME = "outcome.json"
+"""How the ranks ended."""
+LAUNCH = "launch"
+"""Name of the launch whose ranks may write; only where the stage lies in a store."""
