@@ -1,6 +1,6 @@
 """Rows of a snapshot in the order they are wanted, every byte of them through Petastorm's reader."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -8,20 +8,21 @@ from typing import Any
 from schemas.codes import Rejected
 from schemas.errors import TalkvidError
 from training.parquet_row_groups import RowGroupPath
+from training.partial_copy import partly_staged
 from training.reading_plan import Reading, RowPlace, reading_plan
 from training.snapshot import FileGoneError
-from udfs.staging import local_path, staged
+from udfs.staging import local_path
 
 READER_ROW_GROUPS = 256
 """Row groups that one reader is opened for."""
 STAGED_FILES = 4
-"""Files of an object store that lie on the local disk at a time."""
+"""Files of an object store of which parts lie on the local disk at a time."""
 
 
 class RowFeed:
     """Gives the rows at `places`, in this order, each once; holds at most `horizon` rows.
 
-    `files` are the snapshot's, local or in a store, from where they are copied to the local disk for as long as they are read.
+    `files` are the snapshot's, local or in a store, from where the row groups are copied to the local disk for as long as they are read.
     `opened` counts the row groups that were read.
     """
 
@@ -64,7 +65,11 @@ class RowFeed:
         for readings in _for_one_reader(self._plan, self._files):
             try:
                 with ExitStack() as stack:
-                    paths = {number: str(stack.enter_context(staged(self._files[number]))) for number in {reading.file for reading in readings}}
+                    groups: dict[int, set[int]] = defaultdict(set)
+                    for reading in readings:
+                        groups[reading.file].add(reading.row_group)
+                    parts = {number: partly_staged(self._files[number], of_file, self._columns) for number, of_file in groups.items()}
+                    paths = {number: str(stack.enter_context(part)) for number, part in parts.items()}
                     pieces = [RowGroupPath(paths[reading.file], reading.row_group) for reading in readings]
                     yield from stack.enter_context(row_group_reader(pieces, self._columns))
             except FileNotFoundError as error:
