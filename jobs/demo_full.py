@@ -18,7 +18,7 @@ from udfs import media
 MOST_VIDEOS = 2
 STEPS = 6
 """Of each stage: enough to see that a loss is there, a checkpoint is written and the next stage finds it."""
-SAMPLING_STEPS = 4
+SAMPLING_STEPS = 2
 PORTRAIT_PX = 512
 
 KEPT = """
