@@ -1,6 +1,7 @@
 """`talkvid train`: from samples in a lake to a model, once; what is noted, and what is refused before anything runs."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,14 +17,16 @@ from schemas.policy import Policy, Rule
 from schemas.views import verdicts_sql
 from tests.small_samples import sample
 from training import exported
+from training.metrics_log import seen
 
 CLIPS = [f"talk-{1000 * second:09d}-{1000 * second + 2000:09d}" for second in range(0, 6, 2)]
 WORDS = ["--smoke", "--set", "steps=2", "--set", "workers=0", "--set", "engine=plain", "--set", "validate_every=0", "--device", "cpu", "--quiet"]
 
 
-@pytest.fixture
-def lake(tmp_path) -> Lake:
-    lake = Lake.at(str(tmp_path / "lake"))
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory) -> Lake:
+    """Three samples of three speakers, and what is trained on them."""
+    lake = Lake.at(str(tmp_path_factory.mktemp("train") / "lake"))
     lake.ledger.create()
     lake.ledger.append("videos", [{"video_id": "talk", "uri": "/talk.mp4", "sha256": "talk", "width": 64, "height": 64, "fps": 25.0, "duration_s": 6.0}])
     spans = {"preset": "default", "video_id": "talk", "speech_ratio": 1.0, "shot_index": 0}
@@ -60,19 +63,36 @@ def test_a_stage_is_trained_once_and_noted(lake, capsys):
     assert lines[-1].startswith("train: in=0 steps=0 seconds=")
 
 
+def test_a_speakers_own_model_goes_on_from_the_stage_on_that_speakers_clips_only(lake, capsys):
+    finetune = ["--stage", "3", "--config", "speaker_finetune.yaml", *WORDS, "--set", "batch_per_rank=1", "--json"]
+    assert train(lake, *finetune, "--set", f"speakers=[speaker of {CLIPS[1]}]") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["in"], told["steps"]) == (1, 2)
+    folder = Path(told["outputs"][0])
+    found, before = exported.find(folder), exported.find(lake.place.at("train", "stage_3"))
+    assert (folder.name, found.stage, found.random) == ("speaker_finetune", 3, True)
+    assert found.fingerprint != before.fingerprint
+    assert {key[0] for records in seen(folder)[0].values() for record in records for key in record["samples"]} == {CLIPS[1]}
+    assert train(lake, *finetune, "--resume", "never", "--set", "speakers=[nobody]") == 3
+    assert "none of the 3 samples is left" in capsys.readouterr().err
+
+
 def test_what_cannot_start_is_told_in_one_sentence_before_anything_runs(lake, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("TALKVID_WEIGHTS", str(tmp_path / "none"))
     cases = {
         ("--stage", "1"): (3, "sd-image-variations-unet"),
+        ("--stage", "3", "--set", "start=random"): (3, "sd-vae-ft-mse"),
+        ("--stage", "3", *WORDS, "--set", "start=random", "--set", "optimizer=adamw8bit"): (3, "bitsandbytes is not installed; take optimizer=adamw"),
         ("--stage", "2", *WORDS): (3, "run talkvid train --stage 1"),
         ("--stage", "3", "--set", "frames=many"): (2, "frames is a whole number"),
         ("--stage", "3", "--config", "none.yaml"): (3, "no configuration none.yaml"),
         ("--stage", "3", *WORDS, "--resume", "nowhere"): (3, "no whole checkpoint"),
         ("--stage", "3", *WORDS, "--set", "start=random", "--set", "languages=[Welsh]"): (3, "none of the 3 samples"),
     }
+    before = lake.place.version("runs")
     for words, (status, sentence) in cases.items():
-        assert train(lake, *words) == status
+        assert train(lake, *words, "--output", str(tmp_path / "model")) == status
         said = capsys.readouterr().err.strip().splitlines()
         assert len(said) == 1
         assert sentence in said[0]
-    assert lake.ledger.read("runs").num_rows == 0
+    assert lake.place.version("runs") == before and not (tmp_path / "model").exists()
