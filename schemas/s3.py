@@ -21,6 +21,9 @@ DEFAULT_REGION = "us-east-1"
 MOST_TRIES = 9
 """With the pauses between them a server that is away for half a minute is waited for."""
 
+_PATIENCE = {"max_retries": "30", "retry_timeout": "180s", "backoff_config.init_backoff": "1s", "backoff_config.max_backoff": "5s"}
+"""The same for delta-rs, which by itself gives up a server that refuses connections after two seconds."""
+
 _SPELLINGS = re.compile(r"s3[an]?://", re.IGNORECASE)
 
 
@@ -52,7 +55,7 @@ def region() -> str:
 
 def rust_options() -> dict[str, str]:
     """What delta-rs must know beyond the environment: a commit is a conditional put, and http is for an http endpoint only."""
-    options = {"conditional_put": "etag", "AWS_REGION": region()}
+    options = {"conditional_put": "etag", "AWS_REGION": region(), **_PATIENCE}
     address = endpoint()
     if address is not None:
         options |= {"AWS_ENDPOINT_URL": address, "AWS_ALLOW_HTTP": "true" if address.startswith("http://") else "false"}
