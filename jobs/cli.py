@@ -18,6 +18,7 @@ from jobs.summary import Summary
 from schemas.errors import Interrupted, TalkvidError, TooManyFailedError
 from schemas.lake import Lake
 from schemas.lease import lease
+from schemas.s3 import unreachable
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -99,8 +100,8 @@ def run_verb(job: Job, words: list[str]) -> int:
 
 
 def _unexpected(job: Job, error: BaseException) -> int:
-    """Exit status of an error that is nobody's sentence yet; what a cluster lacks is one."""
-    lacking = python_lacking(error) or worker_said(error) or executors_lost(error)
+    """Exit status of an error that is nobody's sentence yet; what a cluster lacks is one, and a store that is gone."""
+    lacking = python_lacking(error) or worker_said(error) or executors_lost(error) or unreachable(error)
     if lacking is None:
         traceback.print_exception(error)
         return 1

@@ -37,11 +37,11 @@ def commit(place: Place, opened: "DeltaTable", write: "Callable[[CommitPropertie
     mark = secrets.token_hex(8)
     try:
         write(_properties(mark, generation, notes))
-    except CommitFailedError as error:
+    except (CommitFailedError, OSError) as error:  # OSError: the store went away while the commit was on its way
         if _arrived(place, opened, before, mark):
             return
         _refuse_older(place, opened, generation, reload=True)
-        raise VerificationError(f"a commit to {opened.table_uri} failed: {str(error).splitlines()[0]}") from error
+        raise VerificationError(f"a commit to {opened.table_uri} failed: {str(error).splitlines()[0]}; run it again to go on") from error
     if opened.version() > before and not _arrived(place, opened, before, mark):
         raise VerificationError(f"a commit to {opened.table_uri} was acknowledged and is not in its log: another driver writes there without the lease")
 

@@ -119,6 +119,14 @@ def explained(error: Exception, uri: str) -> TalkvidError:
     return MissingError(f"the store cannot serve {uri}: {named} (HTTP {code})")
 
 
+def unreachable(error: BaseException) -> MissingError | None:
+    """One sentence for an error of delta-rs or Arrow that says that no store answers; None for other errors."""
+    text = str(error)
+    if not isinstance(error, OSError) or not ("Generic S3 error" in text and "error sending request" in text or "AWS Error NETWORK_CONNECTION" in text):
+        return None
+    return MissingError(f"the store at {endpoint() or 'Amazon S3'} does not answer any more; what was committed stays, run it again to go on")
+
+
 def status(error: Any) -> int | None:
     """HTTP status of a refused request; None when there was no answer."""
     return getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode")

@@ -6,6 +6,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from jobs.cli import run_verb
+from jobs.job import Job
+from jobs.summary import Summary
+from schemas import s3
 from schemas.errors import MissingError
 from schemas.lake import Lake
 
@@ -27,6 +31,26 @@ class _Empty(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: object) -> None:
         return
+
+
+def test_a_store_that_does_not_come_back_is_one_sentence_and_exit_3(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(s3, "_PATIENCE", {"max_retries": "0"})
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{probe.getsockname()[1]}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+
+    def run(spark: None, lake: Lake, config: None) -> Summary:
+        Lake.at("s3a://some-bucket/lake").ledger.open("videos")
+        raise AssertionError("it was opened")
+
+    nothing = Job("sql", "", lambda parser: None, lambda args: None, run, needs_spark=lambda config: False, takes_lease=lambda config: False)
+    assert run_verb(nothing, ["--lake", str(tmp_path / "lake")]) == 3
+    said = capsys.readouterr().err
+    assert "does not answer any more" in said and "Traceback" not in said
+    assert s3.unreachable(ValueError("Generic S3 error: error sending request")) is None
+    assert s3.unreachable(OSError("No space left on device")) is None
 
 
 def test_a_table_is_looked_for_until_the_store_is_back(monkeypatch):
