@@ -206,7 +206,7 @@ def _noise(shape: tuple[int, int, int, int], seed: int) -> OnDisk:
     for channel in range(shape[1]):
         for part in latents.tensor[:, channel].split(NOISE_FRAMES):
             part.copy_(torch.randn(part.shape, generator=generator))
-            latents.touched(part.nbytes)
+            latents.touched(part.nbytes * shape[1])  # pages come in with those around them: of a frame, all channels
     return latents
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from schemas.codes import Rejected
 from udfs.staging import scratch_folder
 
-RESIDENT_BYTES = 32 << 20
+RESIDENT_BYTES = 16 << 20
 """Of one such file, about what may stay in memory between two calls of `touched`."""
 
 
