@@ -124,6 +124,7 @@ def _export(spark: "SparkSession | None", lake: Lake, config: ExportConfig, poli
     ledger = ExportLedger(lake, config.out, config.settings, policy.policy_hash, run_id)
     if not place.is_remote:
         Path(config.out).mkdir(parents=True, exist_ok=True)
+    place.sweep()
     place.drop(plan.stale)
     for other in {row["layout"] for row in plan.stale} - {config.layout}:
         LAYOUTS[other](place.out, media=config.media, shard_size=config.shard_size).withdraw()
@@ -139,6 +140,7 @@ def _export(spark: "SparkSession | None", lake: Lake, config: ExportConfig, poli
         counts["failed"] += len(rows) - len(done)
     ledger.move(files, place.publish(records(lake, policy, files), files))
     place.clean()
+    place.sweep()
     gone = {row["clip_id"] for row in plan.stale} - set(files)
     summary.notes += [f"export: {len(gone)} clips that are no longer kept were taken out of {config.out}"] if gone else []
     summary.extra["taken_out"] = len(gone)

@@ -16,6 +16,7 @@ from jobs.generation_plan import STAGE, BatchPlan, Request, batch_plan, requests
 from jobs.generation_table import read_wishes, source_of
 from jobs.history import new_run_id, record
 from jobs.summary import Summary, check_sum
+from schemas import unfinished
 from schemas.codes import RETRYABLE
 from schemas.lake import Lake
 from schemas.ledger import now
@@ -59,6 +60,7 @@ def run_batch(spark: "SparkSession | None", lake: Lake, config: GenerateConfig, 
     summary.extra = {"run_id": plan.run_id}
     if planned.model_fingerprint.startswith("random:"):
         summary.results = RANDOM
+    _sweep(plan)
     if not plan.pending:
         summary.notes.append(f"generate: nothing new for {planned.source}")
         check_sum(STAGE, "wanted", ("written", "present", "failed"), counts)
@@ -70,10 +72,16 @@ def run_batch(spark: "SparkSession | None", lake: Lake, config: GenerateConfig, 
         failed = sum(row["code"] is not None for row in rows)
         counts["failed"] += failed
         counts["written"] += len(rows) - failed
+    _sweep(plan)
     lake.ledger.compact("generations")
     check_sum(STAGE, "wanted", ("written", "present", "failed"), counts)
     record(lake, summary, config, run_id=run_id, started=started, depends_on=(), fingerprints={"model": planned.model_fingerprint})
     return summary
+
+
+def _sweep(plan: BatchPlan) -> None:
+    """Delete what killed workers left half written beside this table's videos; others may lie in the same folder."""
+    unfinished.sweep(request.output_uri for request in (*plan.present, *plan.failed, *plan.pending))
 
 
 def _made(spark: "SparkSession", config: GenerateConfig, plan: BatchPlan, worker_gib: float) -> Iterator[list[dict[str, Any]]]:

@@ -223,6 +223,7 @@ def _described(spark: "SparkSession | None", lake: Lake, new: list[Source], know
     by_number = {item["number"]: item for item in items}
     for table in tables:
         yield brought(plan, by_number, table.to_pylist())
+    shelf.sweep(media)
 
 
 def work_s(item: dict[str, Any], sleep_s: float) -> float:

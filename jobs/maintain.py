@@ -13,7 +13,7 @@ from jobs.arguments import natural
 from jobs.history import new_run_id, record
 from jobs.job import Job
 from jobs.summary import Summary
-from schemas import storage
+from schemas import storage, unfinished
 from schemas.commits import commit
 from schemas.lake import Lake
 from schemas.ledger import now
@@ -61,7 +61,9 @@ def run(spark: "SparkSession | None", lake: Lake, config: MaintainConfig) -> Sum
         before, after = before + found, after + left
     if was_current:
         metadata.keep_state(lake)
-    if not lake.place.is_local:
+    if lake.place.is_local:
+        unfinished.sweep_below(lake.place.root)
+    else:
         storage.abort_uploads(lake.place.root)
     summary = Summary("maintain", {"in": len(tables), "files_before": before, "files_after": after}, results="\n".join(lines))
     summary.notes = [f"maintain: version {version} of {name} is being trained on, its files stay" for name in kept for version in sorted(kept[name])]

@@ -15,6 +15,7 @@ from jobs.history import new_run_id, record
 from jobs.job import Job
 from jobs.prepare_plan import STAGE, Plan, Wanted, make_plan, random_and_real
 from jobs.summary import Summary, check_sum
+from schemas import storage, unfinished
 from schemas.active_policy import HOW, active_policy
 from schemas.codes import RETRYABLE
 from schemas.errors import MissingError, UsageError
@@ -114,6 +115,7 @@ def _prepare(spark: "SparkSession | None", lake: Lake, config: PrepareConfig, pl
     started, run_id, wanted = now(), new_run_id(STAGE), config.wanted()
     work = _Work(lake, plan, wanted, run_id)
     work.clear()
+    work.sweep()
     if plan.has_work:
         assert spark is not None
         prepared = PreparePlan(config.settings, wanted.fingerprint, work.table.root, run_id, resolve(config.device))
@@ -125,6 +127,7 @@ def _prepare(spark: "SparkSession | None", lake: Lake, config: PrepareConfig, pl
             for rows in _coded(spark, work.table, bare, coded, config.quiet):
                 work.commit(rows, wanted.latents, replacing=True)
         work.table.level()
+        work.sweep()
     counts = {"in": len(plan.new) + len(plan.bare), "wanted": len(plan.new) + len(plan.bare) + len(plan.present) + len(plan.failed)}
     counts |= {"written": len(work.written - work.failed), "present": len(plan.present), "failed": len(plan.failed) + len(work.failed)}
     check_sum("prepare", "wanted", ("written", "present", "failed"), counts)
@@ -155,6 +158,11 @@ class _Work:
         """Take out samples of clips that are gone and those that are made anew; give the others the labels of today."""
         self.table.commit([], self._plan.gone | self._plan.outdated)
         self.table.change(self._plan.relabelled.keys(), self._relabelled)
+
+    def sweep(self) -> None:
+        """Delete files that killed workers left half written below the table, which no vacuum looks at."""
+        if not storage.is_remote(self.table.root):
+            unfinished.sweep_below(self.table.root)
 
     def commit(self, rows: pa.Table, fingerprint: str, *, replacing: bool = False) -> None:
         """Commit the result rows of a batch; with `replacing` its clips' older rows go in the same commit."""

@@ -15,7 +15,7 @@ from jobs.removal.rows import TargetRows, ordered
 from jobs.removal.target import Request, Resolved, Target, resolve
 from jobs.summary import Summary, check_sum
 from jobs.text_table import escaped
-from schemas import storage
+from schemas import storage, unfinished
 from schemas.errors import UsageError, VerificationError
 from schemas.lake import Lake
 from schemas.ledger import now
@@ -93,8 +93,12 @@ class Places:
         for video_id in self.target.video_ids:
             storage.delete_below(self.lake.place.media(video_id))
         shelf.sweep(self.lake.place.at("media"))
-        if not self.lake.place.is_local:
-            storage.abort_uploads(self.lake.place.root)
+        for folder in (self.lake.place.root, *exported.folders(self.lake)):
+            if storage.is_remote(folder):
+                storage.abort_uploads(folder)
+            else:
+                unfinished.sweep_below(folder)
+        unfinished.sweep(row["output_uri"] for row in self.generations if row["output_uri"])
         scratch_folder()
         return self.rows.remove()
 

@@ -3,7 +3,6 @@
 import contextlib
 import mimetypes
 import os
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote
 
-from schemas import s3
+from schemas import s3, unfinished
 from schemas.errors import UsageError, VerificationError
 
 if TYPE_CHECKING:
@@ -170,7 +169,7 @@ def writing(uri: str) -> Iterator[BinaryIO]:
         return
     final = Path(address(uri))
     final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = final.with_name(f".{final.name[:100]}.{secrets.token_hex(6)}.part")
+    temporary = unfinished.beside(final)
     try:
         with open(temporary, "wb") as file:
             yield file

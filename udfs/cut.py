@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,6 +12,7 @@ import ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas import unfinished
 from schemas.codes import Rejected
 from udfs.audio import aligned, audio_input
 from udfs.decode import LOST_SHARE, TOLERANCE_S, Box, count_start, seek_options, select_expression, span, windows, within
@@ -223,13 +223,12 @@ def _cropped(video: Any, box: Box) -> Any:
 def _temporary(destination: str | Path) -> Iterator[str]:
     """A name beside `destination` whose file gets that name when the block ends well, and is gone when it does not."""
     final = os.path.abspath(destination)
-    folder, name = os.path.split(final)
-    temporary = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(6)}.part")
+    temporary = str(unfinished.beside(final))
     try:
         yield temporary
         _sync(temporary)
         os.replace(temporary, final)
-        _sync(folder)
+        _sync(os.path.dirname(final))
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)

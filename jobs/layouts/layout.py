@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from schemas import storage
+from schemas import storage, unfinished
 from schemas.errors import UsageError
 from schemas.ids import media_name
 
@@ -66,6 +66,11 @@ class Layout(ABC):
         """Delete what only a running export needs, once all of it is in the ledger."""
         if self.scratch:
             storage.delete_below(self.address(self.scratch))
+
+    def sweep(self) -> None:
+        """Delete what killed writers left half written below `out`; no other export is at work there."""
+        if not self.is_remote:
+            unfinished.sweep_below(self.out)
 
     def address(self, relative: str) -> str:
         """Where a file below `out` lies. Raises `UsageError` when that would be outside, by name or by a link."""

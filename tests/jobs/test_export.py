@@ -13,8 +13,10 @@ from jobs.arguments import verb_parser
 from jobs.cli import Sessions, execute
 from jobs.export import JOB, ExportConfig, run
 from jobs.layouts.card import dataset_card
+from schemas import unfinished
 from schemas.active_policy import make_active
 from schemas.errors import MissingError, UsageError
+from schemas.ids import media_name
 from schemas.lake import Lake
 from schemas.ledger import now
 from schemas.manifest import HEAD_KEYS
@@ -109,6 +111,8 @@ def config(tmp_path: Path, **options) -> ExportConfig:
 
 
 def test_kept_clips_are_cut_and_listed_with_the_released_fields(spark, lake, tmp_path, media):
+    (tmp_path / "out" / "videos").mkdir(parents=True)
+    unfinished.beside(tmp_path / "out" / "videos" / media_name(KEPT[0], "mp4")).write_bytes(b"of a killed worker")
     summary = run(spark, lake, config(tmp_path))
     assert summary.counts == {"in": 3, "wanted": 3, "written": 3, "present": 0, "failed": 0}
     out = tmp_path / "out"
@@ -133,6 +137,7 @@ def test_kept_clips_are_cut_and_listed_with_the_released_fields(spark, lake, tmp
         assert json.loads((out / record["file"]).with_suffix(".json").read_text()) == record
         assert exported(lake)[record["clip_id"]]["bytes"] == (out / record["file"]).stat().st_size
     assert sorted(path.name for path in out.iterdir()) == ["filtered_video_clips.json", "videos"]
+    assert sorted(path.name for path in (out / "videos").iterdir()) == sorted(media_name(clip, kind) for clip in KEPT for kind in ("json", "mp4"))
     cut_exactly(out / listed[1]["file"], media["a"])
     cropped = probe(out / listed[2]["file"])
     assert (cropped.width, cropped.height, cropped.has_audio) == (80, 80, True)

@@ -18,6 +18,7 @@ from jobs.arguments import verb_parser
 from jobs.cli import Sessions, execute, run_verb
 from jobs.generate import JOB
 from jobs.generation_config import GenerateConfig, configure
+from schemas import unfinished
 from schemas.errors import MissingError, UsageError
 from schemas.lake import Lake
 from tests.inference.inputs import QUICK, portrait_file, smoke_checkpoint, tone
@@ -172,13 +173,18 @@ def test_killed_worker_costs_only_a_retry(spark, inputs, wanted, tmp_path):
     killer = threading.Thread(target=_kill_a_worker, args=(os.getpid(), killed, ended))
     killer.start()
     batch = config(inputs, [wanted[0] | {"generation_id": f"k{number}"} for number in range(3)], name="killed", out=str(tmp_path / "out"))
+    (tmp_path / "out").mkdir()
+    ours, anothers = (unfinished.beside(tmp_path / "out" / f"{name}.mp4") for name in ("k1", "x1"))
+    ours.write_bytes(b"of a killed worker")
+    anothers.write_bytes(b"of another table's run, which is at work")
     summary = generate(spark, lake, batch)
     ended.set()
     killer.join()
     assert killed, "nothing was there to kill"
     assert summary.counts == {"in": 3, "wanted": 3, "written": 3, "present": 0, "failed": 0}
     assert len(rows_of(lake)) == 3
-    assert len({path.read_bytes() for path in (tmp_path / "out").iterdir()}) == 1
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [anothers.name, "k0.mp4", "k1.mp4", "k2.mp4"]
+    assert len({path.read_bytes() for path in (tmp_path / "out").glob("k*.mp4")}) == 1
 
 
 def test_driver_killed_in_the_middle_loses_doubles_and_tears_nothing(spark, inputs, wanted, tmp_path):
@@ -200,7 +206,7 @@ def test_driver_killed_in_the_middle_loses_doubles_and_tears_nothing(spark, inpu
     summary = generate(spark, lake, batch)
     assert summary.counts["wanted"] == 6 == summary.counts["written"] + summary.counts["present"]
     assert len(rows_of(lake)) == 6
-    after = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")}
+    after = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     assert sorted(after) == [f"d{number}.mp4" for number in range(6)]
     assert all(after[name] == data for name, data in found.items())
 

@@ -1,11 +1,14 @@
 """`talkvid maintain`: fewer files, the same rows, nothing new for any verb, and what a trainer reads stays."""
 
+from pathlib import Path
+
 import pytest
 
 from jobs import maintain, metadata
 from jobs.history import idle_summary, record
 from jobs.maintain import MaintainConfig
 from jobs.summary import Summary
+from schemas import unfinished
 from schemas.lake import Lake
 from schemas.ledger import now
 from schemas.tables import TABLES
@@ -32,6 +35,14 @@ def test_small_files_become_one_and_no_row_changes(lake):
     assert {name: sorted(lake.ledger.read(name).to_pylist(), key=repr) for name in before} == before
     assert metadata.is_current(lake)
     assert metadata.refresh(lake) == 0
+
+
+def test_what_killed_writers_left_half_written_goes(lake):
+    halves = [unfinished.beside(Path(place)) for place in (lake.place.at("report.html"), lake.place.table("samples") + "/part-0.parquet")]
+    for half in halves:
+        half.write_bytes(b"half")
+    maintain.run(None, lake, MaintainConfig())
+    assert not [half for half in halves if half.exists()]
 
 
 def test_old_files_stay_for_the_hours_that_were_asked_for(lake):

@@ -11,6 +11,7 @@ import pytest
 from jobs import metadata
 from jobs.cli import Sessions, execute, run_verb
 from jobs.prepare import JOB, PrepareConfig
+from schemas import unfinished
 from schemas.active_policy import make_active
 from schemas.errors import Interrupted, UsageError
 from schemas.lake import Lake
@@ -94,7 +95,10 @@ def counts(**values: int) -> dict[str, int]:
 
 def test_line_of_runs(lake, spark, tmp_path):
     """Samples with all their columns; failures as rows; a rerun without Spark; new labels; latents beside; a clip that is gone."""
+    table = Path(lake.place.table("samples"))
+    unfinished.beside(table / "part-0.parquet").write_bytes(b"of a killed worker")
     assert prepared(lake, spark) == counts(**{"in": 4}, written=2, failed=2)
+    assert not [path.name for path in table.iterdir() if path.name.startswith(".")]
     made = samples(lake)
     assert sorted(made) == ["talk-000000000-000001000", "talk-000001000-000002000"]
     row = made["talk-000000000-000001000"]
