@@ -1,6 +1,10 @@
 """`talkvid evaluate`: rows that equal hand-computed numbers, groups with their sizes, one harmless page, nothing measured twice."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -93,6 +97,8 @@ def test_rows_equal_hand_computed_values_and_groups_have_their_sizes(spark, lake
     assert all(row["fingerprint"].startswith("random:") and row["convention"] for row in found.values())
     assert summary.results.splitlines()[0].startswith("RANDOM WEIGHTS: 4 of 4 videos")
     assert any("1 videos of generate-1 could not be generated" in note for note in summary.notes)
+    assert any(note.startswith("evaluate: fid left out: weights fid-inception are missing") for note in summary.notes)
+    assert all(len(line) < 160 for line in (*summary.notes, *summary.results.splitlines()[:-1]))
 
     page = Path(lake.place.root, "evaluation.html").read_text(encoding="utf-8")
     assert_harmless(page)
@@ -127,6 +133,34 @@ def test_a_run_that_was_cut_short_goes_on_and_failures_are_rows(spark, lake, med
     assert run(spark, lake, replace(config, retry_failed=True)).counts["in"] == 1
     lake.ledger.append("generations", [generation(media, "g2")])
     assert run(spark, lake, config).counts == {"in": 1, "wanted": 4, "written": 1, "present": 3, "failed": 0}
+
+
+def test_driver_killed_in_the_middle_loses_doubles_and_measures_nothing_again(spark, lake, media):
+    names = [f"k{number}" for number in range(12)]
+    # Said to be five seconds long, so that the first batch is a third of them.
+    rows = [generation(media, "g1", generation_id=name, run_id="generate-2", duration_s=5.0) for name in names]
+    lake.ledger.append("generations", rows)
+    config, before = replace(CONFIG, metrics=("l1", "psnr"), group_by=()), lake.place.version("evaluated")
+    words = ["--lake", lake.place.root, "--metrics", "l1,psnr", "--group-by", "", "--bootstrap", str(config.bootstrap), "--device", "cpu"]
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "jobs.cli", "evaluate", *words, "--master", "local[1,4]"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 200
+    while lake.place.version("evaluated") == before and driver.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    driver.kill()
+    assert driver.wait() == -signal.SIGKILL, "it had ended before"
+    first = lake.ledger.read("evaluated").num_rows
+    assert 0 < first < len(names)
+    assert evaluations(lake) == {} and not Path(lake.place.root, "evaluation.html").exists()
+    summary = run(spark, lake, config)
+    assert summary.counts == {"in": 12 - first, "wanted": 12, "written": 12 - first, "present": first, "failed": 0}
+    measured = [row["item_id"] for row in lake.ledger.read("evaluated").to_pylist()]
+    assert len(measured) == len(set(measured)) == 12
+    told = lake.ledger.read("evaluations").to_pylist()
+    assert sorted((row["metric"], row["n"], row["clips"]) for row in told) == [("l1", 12, 12), ("psnr", 12, 12)]
+    assert evaluations(lake)["l1", "all", "all"]["value"] == pytest.approx(by_hand(media, "g1"), rel=1e-9)
+    assert without_spark(lake, config).counts == {"in": 0, "wanted": 12, "written": 0, "present": 12, "failed": 0}
 
 
 def test_two_folders_are_paired_by_name_and_labelled_by_clip(lake, media):
