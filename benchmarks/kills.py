@@ -1,208 +1,82 @@
-"""Something is killed with -9 at a random moment of a verb, which is then run again if it failed: the result must be that of an
-undisturbed run.
+"""Something is killed, cut off or stopped at a random moment of a verb, which is run again if it fell: the result must be that of an undisturbed run.
 
-`python -m benchmarks.kills [--n 60] [--seed 0] [--stages ingest,segment,score,export] [--kinds driver,executor,worker,ffmpeg]`
+`python -m benchmarks.kills [--n 60] [--seed 0] [--csv FILE [--resume]] [--folder DIR] [--stages …] [--kinds …] [--places here,cluster]`
 
-Each kill starts from a saved lake of the stage before. Victims are looked for among the descendants of the verb's own process only.
-A cluster's kinds (a node, its network, the store) are added to `STRIKES` by whoever raises one: `benchmarks.kills.STRIKES["node"] = …`.
+Each kill starts from a saved lake of the stage before. Its moment is drawn evenly from the part of the undisturbed run in which there are victims of
+its kind. `here` is this machine with the lake in a folder; `cluster` is two workers in network namespaces with the lake on an S3 server (needs root).
 """
 
 import argparse
-import hashlib
+import csv
 import random
-import shutil
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import fields
 from pathlib import Path
 
-import psutil
-
+from benchmarks.killing.cluster_place import OnCluster
+from benchmarks.killing.place import Here, Place
+from benchmarks.killing.stages import STAGES, Inputs
+from benchmarks.killing.trial import Kill, Outcome, Undisturbed, kill, undisturbed
 from benchmarks.table import show
-from schemas.lake import Lake
-from schemas.table import UTC_TIME
-from schemas.tables import TABLES
-from udfs.footage.tiny import tiny_video
 
-STAGES = ("ingest", "segment", "score", "export")
-NOT_COMPARED = ("runs", "settings")
-"""History of what ran, and the versions it saw."""
-OWN_TO_A_RUN = ("run_id", "mtime_ns")
-POLICY = "name: all\nrules:\n  - {name: length, column: duration_s, op: '>', value: 0.0, why: every clip}\n"
-WAIT_FOR_VICTIM_S = 20.0
-TRIES = 4
-"""A strike that came when all was over is tried again, each time at half the delay."""
-
-Strike = Callable[[psutil.Process, random.Random], bool]
+KINDS = ("driver", "executor", "worker", "ffmpeg", "node", "cut", "store")
+PLACES: dict[str, type[Place]] = {"here": Here, "cluster": OnCluster}
+HEADINGS = [field.name for field in fields(Outcome)]
 
 
-def _descendants(driver: psutil.Process) -> list[psutil.Process]:
-    try:
-        return driver.children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
+def schedule(n: int, seed: int, possible: Mapping[tuple[str, str], Sequence[str]]) -> list[Kill]:
+    """`n` kills: every (stage, kind) that is possible in a random order, then all once more; `possible` says in which places, which take turns."""
+    dice, found = random.Random(seed), []
+    rounds = 0
+    while len(found) < n:
+        pairs = sorted(possible)
+        dice.shuffle(pairs)
+        for stage, kind in pairs:
+            places = possible[stage, kind]
+            found.append(Kill(len(found), places[rounds % len(places)], stage, kind))
+        rounds += 1
+    return found[:n]
 
 
-def _one_of(fits: Callable[[psutil.Process], bool]) -> Strike:
-    """A strike at one of the descendants that fit; False when there was none."""
-
-    def strike(driver: psutil.Process, dice: random.Random) -> bool:
-        found = []
-        for process in _descendants(driver):
-            try:
-                found += [process] if fits(process) else []
-            except psutil.Error:
-                continue
-        if not found:
-            return False
-        try:
-            dice.choice(found).kill()
-        except psutil.NoSuchProcess:
-            return False
-        return True
-
-    return strike
-
-
-def _kill_driver(driver: psutil.Process, dice: random.Random) -> bool:
-    driver.kill()
-    return True
-
-
-def _is_worker(process: psutil.Process) -> bool:
-    """A Python worker of Spark's: its daemon's child."""
-    parent = process.parent()
-    return parent is not None and "pyspark.daemon" in " ".join(parent.cmdline()) and "pyspark.daemon" in " ".join(process.cmdline())
-
-
-STRIKES: dict[str, Strike] = {
-    "driver": _kill_driver,
-    "executor": _one_of(lambda process: process.name() == "java"),
-    "worker": _one_of(_is_worker),
-    "ffmpeg": _one_of(lambda process: process.name() in ("ffmpeg", "ffprobe")),
-}
-"""What can be killed; in local mode the executor is the driver's Java machine."""
-
-
-@dataclass(frozen=True)
-class Bench:
-    """A place to work in: footage, and `work` with the lake and the export, saved and restored as a whole, under the same name."""
-
-    root: Path
-
-    @property
-    def work(self) -> Path:
-        """Folder of the lake and of the export."""
-        return self.root / "work"
-
-    @property
-    def lake(self) -> Lake:
-        """The lake as it is now."""
-        return Lake.at(str(self.work / "lake"))
-
-    def words(self, stage: str) -> list[str]:
-        """The command of a stage."""
-        own = {
-            "ingest": [str(self.root / "footage"), "--copy"],
-            "segment": ["--detector", "content", "--no-speech", "--min-s", "0", "--max-s", "0"],
-            "score": ["--scorers", "technical,flow", "--commit-every", "2"],
-            "export": [str(self.work / "out"), "--policy", str(self.root / "all.yaml")],
-        }
-        common = ["--lake", str(self.work / "lake"), "--quiet", "--master", "local[2,4]"]
-        return [sys.executable, "-m", "jobs.cli", stage, *own[stage], *common]
-
-    def save(self, name: str) -> None:
-        """Keep `work` under a name."""
-        shutil.copytree(self.work, self.root / "saved" / name)
-
-    def restore(self, name: str) -> None:
-        """Make `work` what it was."""
-        shutil.rmtree(self.work)
-        shutil.copytree(self.root / "saved" / name, self.work)
-
-
-def run(words: Sequence[str], strike: Callable[[psutil.Process], bool] | None = None, after_s: float = 0.0) -> tuple[int, float, bool]:
-    """Run a verb; after so many seconds strike until something was hit or the verb has ended. Status, seconds, whether it was hit."""
-    started, hit = time.monotonic(), False
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-    if strike is not None:
-        try:
-            process.wait(after_s)
-        except subprocess.TimeoutExpired:
-            driver = psutil.Process(process.pid)
-            while process.poll() is None and not hit and time.monotonic() - started < after_s + WAIT_FOR_VICTIM_S:
-                hit = strike(driver)
-                time.sleep(0.002)
-    children = _descendants(psutil.Process(process.pid)) if process.poll() is None else []
-    status = process.wait()
-    psutil.wait_procs(children, timeout=30)
-    return status, time.monotonic() - started, hit
-
-
-def contents(bench: Bench) -> dict[str, object]:
-    """What must be equal: rows of every table without what is a run's own, and files of media and export with their hashes."""
-    found: dict[str, object] = {}
-    for name, table in TABLES.items():
-        if name not in NOT_COMPARED and bench.lake.place.version(name) >= 0:
-            kept = [field.name for field in table.schema if field.name not in OWN_TO_A_RUN and field.type != UTC_TIME]
-            found[name] = sorted(repr({column: row[column] for column in kept}) for row in bench.lake.ledger.read(name).to_pylist())
-    for folder in (bench.work / "out", bench.work / "lake" / "media"):
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                found[str(path.relative_to(bench.work))] = hashlib.sha256(path.read_bytes()).hexdigest()
+def pairs_of(measured: Mapping[str, Mapping[str, Undisturbed]], stages: Sequence[str], kinds: Sequence[str]) -> dict[tuple[str, str], list[str]]:
+    """Which kinds there are victims of in which stages, and where."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for place, by_stage in measured.items():
+        for stage in stages:
+            for kind in kinds:
+                if kind in by_stage[stage].spans_s:
+                    found.setdefault((stage, kind), []).append(place)
     return found
 
 
-def differences(wanted: dict[str, object], found: dict[str, object]) -> tuple[int, int, int]:
-    """What is lost, what is there twice or should not be there, and files with other bytes, counted."""
-    lost = twice = other = 0
-    for name in {*wanted, *found}:
-        before, after = wanted.get(name), found.get(name)
-        if isinstance(before, list) or isinstance(after, list):
-            first, second = list(before or []), list(after or [])
-            lost += sum(max(0, first.count(row) - second.count(row)) for row in set(first))
-            twice += sum(max(0, second.count(row) - first.count(row)) for row in set(second))
-        else:
-            lost, twice, other = lost + (after is None), twice + (before is None), other + (None not in (before, after) and before != after)
-    return lost, twice, other
+def survived(outcome: Outcome) -> bool:
+    """Whether the verb ended by itself, where it should: only a driver that is killed is run again by somebody."""
+    return outcome.by_itself or outcome.kind == "driver"
 
 
-def prepare(bench: Bench, stages: Sequence[str], videos: int) -> tuple[dict[str, float], dict[str, dict[str, object]]]:
-    """Run everything undisturbed once: seconds of each stage, and what it leaves; the state before each is saved."""
-    (bench.root / "footage").mkdir()
-    for number in range(videos):
-        tiny_video(bench.root / "footage" / f"{number}.mp4", seconds=4, shots=2, kind="texture", audio="tone", seed=number)
-    (bench.root / "all.yaml").write_text(POLICY)
-    bench.work.mkdir()
-    seconds, wanted = {}, {}
-    for stage in STAGES[: 1 + max(STAGES.index(name) for name in stages)]:
-        bench.save(stage)
-        status, seconds[stage], _ = run(bench.words(stage))
-        if status:
-            raise RuntimeError(f"{stage} failed undisturbed, with status {status}")
-        wanted[stage] = contents(bench)
-    return seconds, wanted
+def done_before(file: Path | None) -> list[Outcome]:
+    """What an earlier table holds."""
+    if file is None or not file.exists():
+        return []
+    kinds = {field.name: field.type for field in fields(Outcome)}
+    with file.open(newline="") as lines:
+        return [Outcome(**{name: _typed(kinds[name], text) for name, text in row.items()}) for row in csv.DictReader(lines)]
 
 
-def kill(bench: Bench, stage: str, kind: str, dice: random.Random, whole_s: float, wanted: dict[str, object]) -> list[object]:
-    """One kill and what became of it, as a row of the table."""
-    after_s = whole_s * dice.uniform(0.15, 0.95)
-    for _ in range(TRIES):
-        bench.restore(stage)
-        status, seconds, hit = run(bench.words(stage), lambda driver: STRIKES[kind](driver, dice), after_s)
-        if hit:
-            break
-        after_s /= 2
-    again = 0
-    while status != 0 and again < 3:
-        status, more_s, _ = run(bench.words(stage))
-        seconds, again = seconds + more_s, again + 1
-    lost, twice, other = differences(wanted, contents(bench))
-    state = "as undisturbed" if not (lost or twice or other or status) else "DIFFERS"
-    return [stage, kind if hit else f"{kind} (missed)", f"{after_s:.1f} of {whole_s:.1f}", again, f"{seconds - whole_s:+.1f}", lost, twice, other, state]
+def _typed(kind: object, text: str) -> object:
+    return text == "True" if kind is bool else kind(text) if callable(kind) else text
+
+
+def note(file: Path | None, outcome: Outcome) -> None:
+    """Append a row."""
+    if file is None:
+        return
+    new = not file.exists()
+    with file.open("a", newline="") as lines:
+        csv.writer(lines).writerows([HEADINGS] * new + [outcome.row()])
 
 
 def main() -> None:
@@ -211,23 +85,39 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--stages", default=",".join(STAGES))
-    parser.add_argument("--kinds", default=",".join(STRIKES))
-    parser.add_argument("--videos", type=int, default=6)
+    parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--places", default=",".join(PLACES))
+    parser.add_argument("--csv", type=Path, help="file that rows are appended to")
+    parser.add_argument("--resume", action="store_true", help="leave out what the file holds already")
+    parser.add_argument("--folder", type=Path, help="folder in which inputs, saved lakes and what verbs print are kept for another call")
     args = parser.parse_args()
-    stages, kinds, dice = args.stages.split(","), args.kinds.split(","), random.Random(args.seed)
-    pairs = [(stage, kind) for kind in kinds for stage in stages]
-    dice.shuffle(pairs)
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder))
-        seconds, wanted = prepare(bench, stages, args.videos)
-        for number in range(args.n):
-            stage, kind = pairs[number % len(pairs)]
-            rows.append(kill(bench, stage, kind, dice, seconds[stage], wanted[stage]))
-            print(*rows[-1], sep=" | ", file=sys.stderr, flush=True)
-    headings = ("stage", "killed", "after, s", "runs again", "extra, s", "lost", "twice", "other bytes", "result")
-    show(f"{args.n} random kills, seed {args.seed}", headings, rows)
-    sys.exit(any(row[-1] != "as undisturbed" for row in rows))
+    stages, kinds = args.stages.split(","), args.kinds.split(",")
+    rows = done_before(args.csv) if args.resume else []
+    with tempfile.TemporaryDirectory(prefix="talkvid-kills-") as scratch, ExitStack() as stack:
+        folder = args.folder or Path(scratch)
+        logs = folder / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        inputs = Inputs(Path(folder, "inputs")).make(stages)
+        places = {name: stack.enter_context(PLACES[name](Path(folder, name), inputs)) for name in args.places.split(",")}
+        measured = {name: undisturbed(place, stages, logs) for name, place in places.items()}
+        for name, by_stage in measured.items():
+            for stage, whole in by_stage.items():
+                spans = ", ".join(f"{kind} {seconds:.1f}" for kind, seconds in whole.spans_s.items())
+                print(f"{name}: {stage} {whole.run.seconds:.1f} s, {whole.run.cpu_s:.1f} CPU s; victims for s: {spans}", file=sys.stderr, flush=True)
+        for what in schedule(args.n, args.seed, pairs_of(measured, stages, kinds)):
+            if what.number in {row.number for row in rows}:
+                continue
+            rows.append(kill(places[what.place], what, measured[what.place][what.stage], args.seed, logs))
+            note(args.csv, rows[-1])
+            print(*rows[-1].row(), "as undisturbed" if rows[-1].as_undisturbed else "DIFFERS", sep=" | ", file=sys.stderr, flush=True)
+    show(
+        f"{len(rows)} random kills, seed {args.seed}",
+        [*HEADINGS, "result"],
+        [[*row.row(), "as undisturbed" if row.as_undisturbed else "DIFFERS"] for row in rows],
+    )
+    fell = [row.number for row in rows if not survived(row)]
+    print(f"{sum(row.as_undisturbed for row in rows)} of {len(rows)} as undisturbed; fell although only a part was struck: {fell or 'none'}")
+    sys.exit(bool(fell) or not all(row.as_undisturbed for row in rows))
 
 
 if __name__ == "__main__":

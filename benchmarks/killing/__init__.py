@@ -1,0 +1,1 @@
+"""What `benchmarks.kills` is made of: stages, processes, the places where verbs run, what is compared, and one kill from beginning to end."""
