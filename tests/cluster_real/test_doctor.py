@@ -15,12 +15,13 @@ def lines(done: subprocess.CompletedProcess) -> dict[tuple[str, str], dict]:
 
 
 def test_a_healthy_cluster_has_only_good_lines(cluster, tmp_path):
-    done = cluster.talkvid("doctor", "--lake", str(tmp_path / "lake"))
+    done = cluster.talkvid("doctor", "--json", "--lake", str(tmp_path / "lake"))
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
-    for node in ("w1", "w2"):
+    found = lines(done)
+    for node in cluster.worker_nodes:
         for what in ("python", "packages", "weights", "gpu", "clock", "ffmpeg", "scratch", "lake"):
-            assert f"{cluster.name}-{node}  {what}" in " ".join(done.stdout.split("  ")).replace("   ", "  ") or what in done.stdout
-    assert "WRONG" not in done.stdout
+            assert found[f"{cluster.name}-{node}", what]["advice"] == ""
+    assert not [line for line in found.values() if line["advice"]]
     assert not (tmp_path / "lake").exists()
 
 
