@@ -44,13 +44,12 @@ class Inputs:
 
     def make(self, stages: Sequence[str]) -> "Inputs":
         """Write what these stages, and those before them, take; what is there already stays."""
-        if self.root.exists():
-            return self
-        self.footage.mkdir(parents=True)
-        for number in range(VIDEOS):
-            tiny_video(self.footage / f"{number}.mp4", seconds=2, shots=2, seed=2 * number)
-        self.policy.write_text(POLICY)
-        if "generate" in stages:
+        if not self.footage.exists():
+            self.footage.mkdir(parents=True)
+            for number in range(VIDEOS):
+                tiny_video(self.footage / f"{number}.mp4", seconds=2, shots=2, seed=2 * number)
+            self.policy.write_text(POLICY)
+        if "generate" in stages and not self.wishes.exists():
             smoke_checkpoint(self.model)
             portrait_file(self.root / "portrait.png")
             rows = []

@@ -174,14 +174,14 @@ def kill(place: Place, what: Kill, before: Undisturbed, seed: int, logs: Path) -
     moment_s = dice.uniform(0.0, span_s)
     for _ in range(TRIES):
         place.restore(what.stage)
-        done, _ = run(place, what.stage, logs / f"{what.number}.log", what.kind, moment_s, dice)
+        done, _ = run(place, what.stage, logs / f"{seed}-{what.number}.log", what.kind, moment_s, dice)
         if done.strike is not None:
             break
         moment_s /= 2
     halves = torn(before.contents, place.work)
     runs = [done]
     while runs[-1].status != 0 and len(runs) <= MOST_RUNS_AGAIN:
-        runs.append(run(place, what.stage, logs / f"{what.number}-again-{len(runs)}.log")[0])
+        runs.append(run(place, what.stage, logs / f"{seed}-{what.number}-again-{len(runs)}.log")[0])
     found: Difference = difference(before.contents, contents(place.work))
     return Outcome(
         number=what.number,
