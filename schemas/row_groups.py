@@ -50,14 +50,17 @@ class Place:
 
 
 def write_file(root: str, table: str, rows: pa.Table, group_bytes: int = GROUP_BYTES) -> Written:
-    """Write rows of `table` (columns matched by name, missing ones null) as one file below `root`, the table's address, in even row groups."""
+    """Write rows of `table` (columns matched by name, missing ones null) as one file below `root`, the table's address, in even row groups.
+
+    Rows are sorted by the table's key, so that the same rows lie in the same order whoever finished first.
+    """
     from pyarrow.parquet import ParquetWriter
 
     schema = TABLES[table].schema
     whole = pa.Table.from_arrays(
         [rows[field.name].cast(field.type) if field.name in rows.column_names else pa.nulls(rows.num_rows, field.type) for field in schema],
         schema=schema,
-    )
+    ).sort_by(TABLES[table].key[0])
     large = [field.name for field in schema if pa.types.is_binary(field.type)]
     plain = [field.name for field in schema if not pa.types.is_binary(field.type) and not pa.types.is_list(field.type)]
     name = f"part-{secrets.token_hex(16)}.parquet"

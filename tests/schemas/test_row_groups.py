@@ -54,6 +54,19 @@ def test_file_has_even_row_groups_and_every_reader_finds_its_rows(lake, spark):
     assert lake.read(spark, "samples").count() == 24 and lake.ledger.open("samples").count() == 24
 
 
+def test_the_same_rows_have_one_order_in_whichever_files_they_came(tmp_path):
+    orders = []
+    for number, shares in enumerate(("ca b", "b ac", "c b a", "bca")):
+        other = Lake.at(str(tmp_path / f"lake{number}"))
+        other.ledger.create()
+        table = GroupedTable(other.ledger, "samples")
+        for share in shares.split():
+            table.commit([write_file(table.root, "samples", rows(dict.fromkeys(share, 10)))])
+        table.level()
+        orders.append(other.ledger.read("samples", ["clip_id"])["clip_id"].to_pylist())
+    assert orders == [["a", "b", "c"]] * 4
+
+
 def test_rows_are_taken_out_and_put_in_by_one_commit(lake):
     table = GroupedTable(lake.ledger, "samples")
     table.commit([write_file(table.root, "samples", rows({"a": 10, "b": 10})), write_file(table.root, "samples", rows({"c": 10}))])
