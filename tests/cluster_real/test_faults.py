@@ -66,6 +66,26 @@ def test_score_survives_and_its_rows_are_those_of_an_undisturbed_run(cluster, se
     cluster.await_workers(2)
 
 
+def test_a_job_that_loses_every_node_ends_with_one_sentence_and_goes_on_when_they_are_back(cluster, segmented, alone, tmp_path):
+    lake = tmp_path / "lake"
+    shutil.copytree(segmented, lake)
+    with started(cluster, lake, **{"spark.talkvid.executorWait": "15s"}) as score:
+        await_work(cluster, "w1")
+        for node in cluster.worker_nodes:
+            cluster.kill(node)
+        _, err = score.communicate(timeout=200)
+    for node in cluster.worker_nodes:
+        cluster.start(node)
+    cluster.await_workers(2)
+    assert score.returncode == 3, err[-3000:]
+    last = err.strip().splitlines()[-1]
+    assert last.startswith("talkvid score: all executors were lost and none came back within 15 s (spark.talkvid.executorWait): the master started none: ")
+    assert last.endswith("run it again to go on") and "Traceback" not in err
+    again = cluster.talkvid("score", "--lake", str(lake), "--quiet")
+    assert again.returncode == 0, again.stderr[-3000:]
+    assert rows(lake, "scores") == rows(alone / "lake", "scores")
+
+
 def test_a_node_whose_python_is_broken_loses_its_tasks_to_the_others(segmented, alone, tmp_path):
     lake = tmp_path / "lake"
     shutil.copytree(segmented, lake)
