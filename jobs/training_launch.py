@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 LAUNCHERS = ("local", "torchrun", "deepspeed", "spark")
+ANCESTORS = {"local": 1, "torchrun": 2, "deepspeed": 3, "spark": 2}
+"""Processes from a rank up to the one without which it is not to go on: this process, or Spark's task."""
 SAVING_S = 600.0
 """How long ranks may take to save after a signal."""
 DYING_S = 30.0
@@ -42,10 +44,9 @@ class Launch:
     quiet: bool = False
     name: str = field(default_factory=lambda: secrets.token_hex(4))
 
-    @property
-    def words(self) -> list[str]:
-        """Arguments of `training.train`."""
-        launch = ["--launch", self.name] if storage.is_remote(self.stage) else []
+    def words(self, how: str) -> list[str]:
+        """Arguments of `training.train` for ranks that a launcher starts."""
+        launch = ["--ancestors", str(ANCESTORS[how]), *(["--launch", self.name] if storage.is_remote(self.stage) else [])]
         return [self.stage, "--resume", self.resume, "--device", self.device, *launch, *(["--quiet"] if self.quiet else [])]
 
 
@@ -67,14 +68,14 @@ def launched(how: str, launch: Launch, spark: "SparkSession | None" = None) -> d
         storage.put_bytes(launch.name.encode(), storage.at(launch.stage, LAUNCH))
     if how == "spark":
         assert spark is not None
-        status = by_spark(spark, launch.words, launch.ranks)
+        status = by_spark(spark, launch.words(how), launch.ranks)
     else:
         status = _waited(_started(how, launch))
     return _outcome(launch.stage, status)
 
 
 def _started(how: str, launch: Launch) -> list[subprocess.Popen]:
-    program = ["training.train", *launch.words]
+    program = ["training.train", *launch.words(how)]
     if how == "torchrun":
         return [_process(["torch.distributed.run", "--standalone", f"--nproc_per_node={launch.ranks}", "-m", *program], {})]
     if how == "deepspeed":

@@ -86,10 +86,8 @@ def carried(words: Sequence[str]) -> Callable[[], None]:
             zipped = Path(folder, "talkvid.zip")
             zipped.write_bytes(project)
             sys.path.insert(0, str(zipped))
-            from training.launcher_watch import end_with_launcher
             from training.train import main
 
-            end_with_launcher()
             status = main(words)
         if status:
             raise SystemExit(status)

@@ -1,7 +1,7 @@
-"""A rank that Spark started ends when the task that started it does.
+"""A rank ends when what started it does.
 
-Spark kills the task's Python process when another rank is lost. torchrun, its child, and the rank, torchrun's, live on: waiting for the lost
-one, and holding GPU and memory that the next launch needs (cluster.md §4).
+Spark kills a task's Python process when another rank is lost, and a verb may be killed. torchrun and the ranks below live on: waiting for the
+lost one, holding GPU and memory that the next launch needs, writing into the folder in which that one trains (cluster.md §4).
 """
 
 import os
@@ -13,19 +13,27 @@ from pathlib import Path
 EVERY_S = 1.0
 
 
-def end_with_launcher() -> None:
-    """Watch this process's parent and that one's parent; when either is gone, kill this process, and the parent if it is left."""
-    parent = os.getppid()
-    grandparent = _parent(parent)
+def end_with_launcher(ancestors: int) -> None:
+    """Watch so many processes above this one, which must be each other's parents: when one is gone, those below it and this one are killed."""
+    line = [os.getppid()]
+    while len(line) < ancestors:
+        line.append(_parent(line[-1]))
 
     def watch() -> None:
-        while os.getppid() == parent and _parent(parent) == grandparent:
+        while (left := _left(line)) is None:
             time.sleep(EVERY_S)
-        if os.getppid() == parent:
-            os.kill(parent, signal.SIGKILL)
-        os.kill(os.getpid(), signal.SIGKILL)
+        for pid in [*left, os.getpid()]:
+            os.kill(pid, signal.SIGKILL)
 
     threading.Thread(target=watch, name="talkvid-launcher-watch", daemon=True).start()
+
+
+def _left(line: list[int]) -> list[int] | None:
+    """Who lives on below an ancestor that is gone, the uppermost first; None when all are there."""
+    for number, (below, above) in enumerate(zip([os.getpid(), *line], line)):
+        if _parent(below) != above:
+            return line[:number][::-1]
+    return None
 
 
 def _parent(pid: int) -> int:

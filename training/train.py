@@ -54,7 +54,8 @@ class Source(Protocol):
 class Job:
     """What to train, from which step on. `resume`: `auto` (the newest step of the stage, if there is one), `never`, or a folder with steps, or with one.
 
-    `stage` is a folder or a prefix in a store; there `launch` is the name of the launch that this rank is part of.
+    `stage` is a folder or a prefix in a store; there `launch` is the name of the launch that this rank is part of. `ancestors`: how many
+    processes above this one have to live.
     """
 
     stage: str | Path
@@ -62,6 +63,7 @@ class Job:
     device: str = "auto"
     quiet: bool = False
     launch: str = ""
+    ancestors: int = 0
 
     def shelf(self) -> "Shelf":
         """Where this rank keeps what it makes."""
@@ -75,8 +77,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """One rank's run; returns the exit status."""
     job = _job(arguments)
     try:
+        from training.launcher_watch import end_with_launcher
         from training.snapshot_source import SnapshotSource
 
+        if job.ancestors:
+            end_with_launcher(job.ancestors)
         shelf = job.shelf()
         shelf.ready(_rank())
         outcome = train(job, SnapshotSource.of(shelf.folder / SNAPSHOT), shelf)
@@ -234,6 +239,7 @@ def _job(arguments: Sequence[str] | None) -> Job:
     parser = argparse.ArgumentParser(prog="training.train", description="Train one stage, as one rank.")
     parser.add_argument("stage", metavar="STAGE", help="a folder that all ranks see, or an s3a:// prefix")
     parser.add_argument("--launch", default="", help="name of this launch, in a store the only one that may write")
+    parser.add_argument("--ancestors", type=int, default=0, help="processes above this one, without which it ends")
     parser.add_argument("--resume", default="auto", metavar="auto|never|DIR")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--quiet", action="store_true")
@@ -241,7 +247,7 @@ def _job(arguments: Sequence[str] | None) -> Job:
         parser.add_argument(flag, help=argparse.SUPPRESS)
     parser.add_argument("--deepspeed", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args(arguments)
-    return Job(storage.address(args.stage), args.resume, args.device, args.quiet, args.launch)
+    return Job(storage.address(args.stage), args.resume, args.device, args.quiet, args.launch, args.ancestors)
 
 
 def _rank() -> int:
