@@ -30,7 +30,7 @@ demo: setup
 	@$(VENV)/bin/talkvid demo
 
 test: setup
-	@$(VENV)/bin/python -m pytest
+	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 test-cluster: setup
 	@$(VENV)/bin/python -m pytest -m cluster -rs tests/cluster_real
