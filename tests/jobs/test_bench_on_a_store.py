@@ -6,22 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
-import pytest
 
 from jobs import bench
 from schemas import storage
-from tests.cluster_real.s3_server import built, serving
 from tests.jobs.test_bench import CONFIG, lake, media, without_spark  # noqa: F401
 
 OUT = "s3a://lake-bucket/some/bench"
-
-
-@pytest.fixture
-def server(tmp_path):
-    if built() is None:
-        pytest.skip("no S3 server here: needs versitygw on the path, or Go to build it")
-    with serving(tmp_path / "store") as running:
-        yield running
 
 
 def cut_here(spark: Any, items: list[dict], worker: Any, **rest: Any) -> Iterator[pa.Table]:

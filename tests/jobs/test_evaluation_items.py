@@ -6,17 +6,8 @@ from jobs.evaluation_items import of_folders
 from schemas import storage
 from schemas.errors import MissingError
 from schemas.lake import Lake
-from tests.cluster_real.s3_server import built, serving
 
 BASE = "s3a://lake-bucket"
-
-
-@pytest.fixture
-def server(tmp_path):
-    if built() is None:
-        pytest.skip("no S3 server here: needs versitygw on the path, or Go to build it")
-    with serving(tmp_path / "store") as running:
-        yield running
 
 
 def test_videos_of_a_store_are_paired_by_name(server, tmp_path):

@@ -12,18 +12,9 @@ from jobs.generation_batch import planned_batch, run_batch
 from jobs.generation_config import GenerateConfig
 from schemas import storage
 from schemas.lake import Lake
-from tests.cluster_real.s3_server import built, serving
 from tests.inference.inputs import QUICK, portrait_file, smoke_checkpoint, tone
 
 BASE = "s3a://lake-bucket"
-
-
-@pytest.fixture
-def server(tmp_path):
-    if built() is None:
-        pytest.skip("no S3 server here: needs versitygw on the path, or Go to build it")
-    with serving(tmp_path / "store") as running:
-        yield running
 
 
 def test_a_batch_in_a_store_is_made_there_and_found_again(server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

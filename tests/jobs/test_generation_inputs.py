@@ -2,23 +2,12 @@
 
 from pathlib import Path
 
-import pytest
-
 from inference.options import Options
 from jobs.generation_inputs import in_store, own
 from jobs.generation_plan import Request
 from jobs.generation_table import Wish
 from schemas import storage
 from schemas.lake import Lake
-from tests.cluster_real.s3_server import built, serving
-
-
-@pytest.fixture
-def server(tmp_path):
-    if built() is None:
-        pytest.skip("no S3 server here: needs versitygw on the path, or Go to build it")
-    with serving(tmp_path / "store") as running:
-        yield running
 
 
 def request(name: str, **inputs: str | None) -> Request:
