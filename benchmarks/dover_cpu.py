@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.cpu_clock import cpu_seconds, peak_gib, product_seconds
+from benchmarks.cpu_clock import PRODUCT, cpu_seconds, median_of, peak_gib, side_by_side
 from udfs.nets.dover import views
 from udfs.nets.dover.network import CLIPS_PER_VIDEO, Dover, raw_scores
 from udfs.nets.dover.sampling import sample
@@ -25,6 +25,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("video", nargs="?", type=Path)
+    parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()
@@ -32,26 +33,21 @@ def main() -> None:
     base_gib = peak_gib()
     network = Dover().eval()
     aesthetic, technical = torch.randn(1, 3, 32, 224, 224), torch.randn(CLIPS_PER_VIDEO, 3, 32, 224, 224)
+    steps = {"aesthetic": lambda: network.aesthetic_map(aesthetic), "technical": lambda: network.technical_map(technical)}
     with torch.inference_mode():
         _, first_s = cpu_seconds(lambda: raw_scores(network, aesthetic, technical))
-        before_s = product_seconds(VIDEO_MACS)
-        _, aesthetic_s = cpu_seconds(lambda: network.aesthetic_map(aesthetic))
-        _, technical_s = cpu_seconds(lambda: network.technical_map(technical))
-        product_s = (before_s + product_seconds(VIDEO_MACS)) / 2
-    networks_s, networks_gib = aesthetic_s + technical_s, peak_gib()
-    print(f"DOVER, one video (3 technical clips, 1 aesthetic), one thread, {VIDEO_MACS / 1e9:.0f} GMAC")
-    rows = {
-        "aesthetic": aesthetic_s,
-        "technical": technical_s,
-        "networks": networks_s,
-        "first call of a process": first_s,
-        "plain product of that size": product_s,
-    }
+        rounds = side_by_side(steps, VIDEO_MACS, arguments.rounds)
+    networks_gib = peak_gib()
+    networks_s = [sum(row[name] for name in steps) for row in rounds]
+    ratios = [networks / row[PRODUCT] for networks, row in zip(networks_s, rounds, strict=True)]
+    print(f"DOVER, one video (3 technical clips, 1 aesthetic), one thread, {VIDEO_MACS / 1e9:.0f} GMAC, median of {len(rounds)} rounds in turns")
+    rows = {name: median_of(row[name] for row in rounds) for name in (*steps, PRODUCT)}
+    rows |= {"networks": median_of(networks_s), "first call of a process": first_s}
     if arguments.video:
         rows |= _preprocessing(arguments.video)
     for name, seconds in rows.items():
         print(f"{name:28s} {seconds:8.2f} CPU s")
-    print(f"{'ratio to the product':28s} {networks_s / product_s:8.2f}")
+    print(f"{'ratio to the product':28s} {median_of(ratios):8.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
     print(f"{'peak memory of the networks':28s} {networks_gib:8.2f} GiB, of which {base_gib:.2f} before the network was built")
 
 
