@@ -39,7 +39,7 @@ class Block(nn.Module):
         """(N, T, H, W, C) -> the same tensor, changed."""
         mixed = _channels_last(self.dwconv(_channels_first(x).to(self.dwconv.weight.dtype))).contiguous()
         for rows, mixed_rows in zip(row_tiles(x), row_tiles(mixed), strict=True):
-            rows += self.gamma * self.pwconv2(self.pwconv1(self.norm(mixed_rows.float())))
+            rows.addcmul_(self.gamma, self.pwconv2(self.pwconv1(self.norm(mixed_rows.float()))))
         return x
 
 

@@ -15,6 +15,8 @@ PATCH = (2, 4, 4)
 WIDTHS = (96, 192, 384, 768)
 DEPTHS = (2, 2, 6, 2)
 HEAD_WIDTH = 32
+CPU_VECTOR = 16
+"""Numbers in the widest vector of a CPU: torch's attention there works one by one on the keys of a window that fill none (dover.md §9)."""
 GATED_STAGES = 3
 """Stages whose bias knows fragments; the last one does not."""
 
@@ -48,7 +50,9 @@ class WindowAttention(nn.Module):
         self.proj = Linear(width, width)
 
     def bias(self, windows: Windows) -> Tensor:
-        """What is added to the logits, contiguous: (depth windows or 1 when they are all alike, plane windows or 1, heads, n, n).
+        """What is added to the logits, contiguous: (depth windows or 1 when they are all alike, plane windows or 1, heads, n, keys).
+
+        Keys beyond n are none: -inf. They make a window's keys whole vectors where that is faster.
 
         Pairs of tokens `gap` fragments apart get F + (R - F) * gap from the tables F (fragment) and R (relative): F within a fragment, R one
         fragment apart, extrapolated beyond. Windows smaller than `WINDOW` use the top left block of the index, as trained.
@@ -63,15 +67,24 @@ class WindowAttention(nn.Module):
         mask = windows.region_mask()
         if mask is not None:
             bias = bias + mask.unsqueeze(2)
-        return bias.to(self.qkv.weight.dtype).contiguous()
+        return F.pad(bias, (0, _keys(bias) - n), value=-torch.inf).to(self.qkv.weight.dtype).contiguous()
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
         """(batch, depth windows, plane windows, n, C) with a `bias` of that many (or 1) windows -> the same shape."""
         batch, deep, plane, n, width = x.shape
-        qkv = self.qkv(x).view(batch, deep, plane, n, 3, self.heads, HEAD_WIDTH).permute(4, 0, 1, 2, 5, 3, 6)
+        keys = bias.shape[-1]
+        qkv = self.qkv(F.pad(x, (0, 0, 0, keys - n))).view(batch, deep, plane, keys, 3, self.heads, HEAD_WIDTH).permute(4, 0, 1, 2, 5, 3, 6)
+        q, k, v = qkv[0, ..., :n, :], qkv[1], qkv[2]
         bias = bias.expand(deep, plane, -1, -1, -1)
-        mixed = [F.scaled_dot_product_attention(*qkv[:, b, d], attn_mask=bias[d]).transpose(1, 2) for b in range(batch) for d in range(deep)]
-        return self.proj(torch.stack(mixed).view(batch, deep, plane, n, width))
+        mixed = [F.scaled_dot_product_attention(q[b, d], k[b, d], v[b, d], attn_mask=bias[d]).transpose(1, 2) for b in range(batch) for d in range(deep)]
+        mixed = mixed[0] if len(mixed) == 1 else torch.stack(mixed)
+        return self.proj(mixed.reshape(batch, deep, plane, n, width))
+
+
+def _keys(bias: Tensor) -> int:
+    """How many keys a window's logits get: n, on a CPU the next multiple of `CPU_VECTOR`."""
+    n = bias.shape[-1]
+    return n if rows_at_once(bias) is None else -(-n // CPU_VECTOR) * CPU_VECTOR
 
 
 def _relative_position_index() -> Tensor:
@@ -122,8 +135,8 @@ class Block(nn.Module):
         normed = self.norm1(x)
         if inside is not None:
             normed = normed * inside.unsqueeze(-1)
-        x = x + self.attn(normed, bias)
-        x = x + self.mlp(self.norm2(x))
+        x += self.attn(normed, bias)
+        x += self.mlp(self.norm2(x))
         x, index = x.flatten(1, 3), index.reshape(-1)
         if inside is not None:
             x, index = x[:, inside.reshape(-1)], index[inside.reshape(-1)]
@@ -140,14 +153,14 @@ class Block(nn.Module):
 
 
 def _parts(x: Tensor, windows: Windows) -> list[tuple[slice, slice, slice]]:
-    """Ranges of (clips, depth windows, plane windows) that are worked on together."""
+    """Ranges of (clips, depth windows, plane windows) that are worked on together; the same windows of all clips in a row, while their bias is near."""
     rows = rows_at_once(x)
     everything = slice(None)
     if rows is None:
         return [(everything, everything, everything)]
     deep, plane, n = windows.tokens.shape
     step = max(1, rows // n)
-    return [(slice(b, b + 1), slice(d, d + 1), slice(w, w + step)) for b in range(x.shape[0]) for d in range(deep) for w in range(0, plane, step)]
+    return [(slice(b, b + 1), slice(d, d + 1), slice(w, w + step)) for d in range(deep) for w in range(0, plane, step) for b in range(x.shape[0])]
 
 
 def _slice(bias: Tensor, axis: int, part: slice) -> Tensor:
