@@ -97,7 +97,7 @@ def products(level: Tensor, xy: Tensor, support: Tensor) -> Tensor:
     points, frames, _ = xy.shape
     frame = torch.arange(frames, device=xy.device).expand(points, -1)
     around, between = surroundings(level, frame, xy)
-    at_pixels = torch.bmm(around.view(points, -1, around.shape[-1]), support.transpose(1, 2)).float()
+    at_pixels = torch.bmm(around.view(points, -1, around.shape[-1]), support.transpose(1, 2).contiguous()).float()
     return interpolated(at_pixels.view(*around.shape[:-1], -1), between).flatten(2)
 
 
