@@ -67,7 +67,7 @@ def raised(folder: Path, steps: int = 12) -> Iterator[Place]:
     with cluster:
         server.start()
         try:
-            made = cluster.run("d", [sys.executable, "-m", "tests.cluster_real.training_lake", f"s3a://{BUCKET}/lake"], env={"PYTHONPATH": str(ROOT)})
+            made = cluster.run("d", [sys.executable, "-m", "tests.training_lake", f"s3a://{BUCKET}/lake"], env={"PYTHONPATH": str(ROOT)})
             if made.returncode != 0:
                 raise RuntimeError(f"no lake could be made: {made.stderr[-2000:]}")
             yield Place(cluster, server, steps)

@@ -3,19 +3,12 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from jobs import metadata
 from jobs.cli import run_verb
 from jobs.train import JOB
-from schemas.active_policy import make_active
-from schemas.duck import connect
 from schemas.lake import Lake
-from schemas.ledger import now
-from schemas.policy import Policy, Rule
-from schemas.views import verdicts_sql
-from tests.small_samples import sample
+from tests.training_lake import make
 from training import exported
 from training.metrics_log import seen
 
@@ -26,19 +19,7 @@ WORDS = ["--smoke", "--set", "steps=2", "--set", "workers=0", "--set", "engine=p
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory) -> Lake:
     """Three samples of three speakers, and what is trained on them."""
-    lake = Lake.at(str(tmp_path_factory.mktemp("train") / "lake"))
-    lake.ledger.create()
-    lake.ledger.append("videos", [{"video_id": "talk", "uri": "/talk.mp4", "sha256": "talk", "width": 64, "height": 64, "fps": 25.0, "duration_s": 6.0}])
-    spans = {"preset": "default", "video_id": "talk", "speech_ratio": 1.0, "shot_index": 0}
-    lake.ledger.append("clips", [{"clip_id": clip_id, "start_s": 2.0 * n, "end_s": 2.0 * n + 2, **spans} for n, clip_id in enumerate(CLIPS)])
-    metadata.refresh(lake)
-    policy = Policy("all", (Rule("speech", "speech_ratio", ">=", 0.5),))
-    make_active(lake.ledger, policy)
-    with connect(lake.ledger) as engine:
-        lake.ledger.append_arrow("verdicts", engine.sql(verdicts_sql(policy, "duckdb", now().isoformat())).to_arrow_table())
-    sound = {"audio_features": np.zeros((99, 768), np.float16).tobytes(), "audio_rows": 99, "audio_width": 768}
-    lake.ledger.append("samples", [sample(clip_id, 50, seed, **sound) for seed, clip_id in enumerate(CLIPS)])
-    return lake
+    return make(str(tmp_path_factory.mktemp("train") / "lake"), len(CLIPS))
 
 
 def train(lake: Lake, *words: str) -> int:
