@@ -3,12 +3,12 @@
 A stage is a YAML file in `training/configs` and the parameter groups of `training/model/parameter_groups.py`; every setting has its meaning here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import yaml
 
@@ -17,6 +17,7 @@ from schemas.errors import MissingError, UsageError
 from training.model.condition_drops import DropRates
 from training.model.config import FULL, SMOKE, ModelConfig
 from training.model.noise_schedule import NOISE_OFFSET, SNR_GAMMA
+from training.setting_values import as_kind, of_file, of_word
 
 STAGES = (1, 2, 3)
 SILENCED = frozenset({1, 2})
@@ -188,42 +189,33 @@ def read(stage: int, file: str | None = None, overrides: Mapping[str, str] | Non
 
 
 def stored(file: str | Path) -> Settings:
-    """What `Settings.text` wrote, into a file or an object. Raises `MissingError` where it is not there."""
+    """What `Settings.text` wrote, into a file or an object. Raises `MissingError` where it is not there, `UsageError` where it is damaged."""
     text = storage.read_bytes(str(file))
     if text is None:
         raise MissingError(f"there are no settings at {file}")
-    return _settings(yaml.safe_load(text), str(file))
+    return _settings(of_file(text, str(file)), str(file))
 
 
 def changed(settings: Settings, overrides: Mapping[str, str]) -> Settings:
     """With the words of `--set NAME=VALUE`. Raises `UsageError`."""
-    values = {}
-    for name, text in overrides.items():
-        try:
-            values[name] = yaml.safe_load(text)
-        except yaml.YAMLError:
-            values[name] = text
-    return replace(settings, **_checked(values, "--set"))
+    return replace(settings, **_checked({name: of_word(name, text) for name, text in overrides.items()}, "--set"))
 
 
 def _published(name: str) -> dict[str, Any]:
-    return yaml.safe_load(files("training.configs").joinpath(name).read_text())
+    return of_file(files("training.configs").joinpath(name).read_text(), name)
 
 
 def _from(file: str) -> dict[str, Any]:
     place = Path(file).expanduser()
     if not place.is_file():
         known = files("training.configs").joinpath(place.name)
-        if place.parent != Path() or not known.is_file():
+        if place.parent != Path() or place.suffix != ".yaml" or not known.is_file():
             raise MissingError(f"there is no configuration {file}")
-        return yaml.safe_load(known.read_text())
+        return _published(place.name)
     try:
-        said = yaml.safe_load(place.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} is no YAML: {str(error).splitlines()[0]}") from error
-    if not isinstance(said, dict):
-        raise UsageError(f"{file} holds no settings; write one NAME: VALUE a line")
-    return said
+        return of_file(place.read_bytes(), file)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
 
 
 def _settings(values: Mapping[str, Any], source: str) -> Settings:
@@ -239,25 +231,7 @@ def _checked(values: Mapping[str, Any], source: str) -> dict[str, Any]:
     unknown = [name for name in values if name not in kinds]
     if unknown:
         raise UsageError(f"{source}: there is no setting {unknown[0]!r}; the settings are {', '.join(kinds)}")
-    return {name: _as(kinds[name], value, name, source) for name, value in values.items()}
-
-
-def _as(kind: Any, value: Any, name: str, source: str) -> Any:
-    """`value` as a field's type; numbers may be written in any way that Python reads."""
-    if get_origin(kind) is tuple:
-        members = value if isinstance(value, Sequence) and not isinstance(value, str) else [value] if value else []
-        return tuple(get_args(kind)[0](member) for member in members)
-    if kind is float and not isinstance(value, bool):
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            number = float("nan")
-        if number == number and abs(number) != float("inf"):
-            return number
-    elif type(value) is kind:
-        return value
-    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}[kind]
-    raise UsageError(f"{source}: {name} is {words}, not {value!r}")
+    return {name: as_kind(kinds[name], value, name, source) for name, value in values.items()}
 
 
 _OPTIMISATION = {"learning_rate", "beta1", "beta2", "weight_decay", "epsilon", "clip_norm", "accumulation", "checkpointing", "ema", "engine", "lip_weight"}
