@@ -1,24 +1,20 @@
 """The weights that a stage starts from (vexpress.md §11.2)."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from schemas import storage
 from schemas.errors import MissingError, UsageError
 from training import exported
 from training.model import official
-from training.model.initial_weights import fill_known, silence_new_parts, with_reference_attention
+from training.model.initial_weights import silence_new_parts
 from training.model.vexpress import VExpress
+from training.relatives import MOTION, RELATIVES, fill_from_relatives, fill_motion
 from training.stages import Settings
 
-RELATIVES = ("sd-image-variations-unet", "moore-reference-unet", "moore-denoising-unet", "moore-pose-guider")
-"""Entries of the weights manifest that `start: initial` takes, in the order in which they are applied."""
-MOTION = "animatediff-motion"
 UNSAID = 3
 """The stage that weights without a note are taken to have been through: official checkpoints are finished models."""
 
@@ -62,7 +58,7 @@ def missing(settings: Settings, output: str) -> str | None:
 def started(settings: Settings, output: str) -> Start:
     """A model in float32 on the CPU, filled as `settings.start` says; the same on every rank.
 
-    Raises `MissingError` as `missing` tells, `UsageError` where weights are those of another size of model.
+    Raises `MissingError` as `missing` tells, `UsageError` where weights are those of another network, or of another size of model.
     """
     lack = missing(settings, output)
     if lack is not None:
@@ -70,7 +66,7 @@ def started(settings: Settings, output: str) -> Start:
     if settings.start in ("initial", "random"):
         model = _at_random(settings)
         if settings.start == "initial":
-            _fill_from_relatives(model)
+            fill_from_relatives(model)
         if settings.silenced:
             silence_new_parts(model.denoising_unet)
         return Start(model, settings.start == "random")
@@ -79,7 +75,7 @@ def started(settings: Settings, output: str) -> Start:
         raise UsageError(f"{found.folder} holds a model of another size than model={settings.model}; is --smoke given in one stage and not in the other?")
     model = official.opened(found.folder, dtype=torch.float32, config=found.config)
     if _takes_published_motion(settings, found.stage):
-        fill_known(model.denoising_unet, _motion(_published(MOTION)))
+        fill_motion(model)
     if settings.silenced and (settings.stage == 1 or _before(settings, found.stage)):
         silence_new_parts(model.denoising_unet)
     return Start(model, found.random)
@@ -103,29 +99,3 @@ def _at_random(settings: Settings) -> VExpress:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         return VExpress(settings.model_config)
-
-
-def _fill_from_relatives(model: VExpress) -> None:
-    base, reference, denoising, guider = (_published(name) for name in RELATIVES)
-    for unet in (model.reference_net, model.denoising_unet):
-        fill_known(unet, base)
-    fill_known(model.reference_net, reference)
-    fill_known(model.denoising_unet, with_reference_attention(denoising))
-    wrong = official.differences(guider, model.v_kps_guider.state_dict())
-    if wrong:
-        raise UsageError(f"{RELATIVES[3]} does not fit the V-Kps guider: {wrong[0]}")
-    model.v_kps_guider.load_state_dict(guider)
-
-
-def _motion(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {key.removeprefix("module."): tensor for key, tensor in state.items() if ".motion_modules." in key}
-
-
-def _published(name: str) -> dict[str, Tensor]:
-    from udfs import weights
-
-    file = weights.path(name)
-    if file.suffix == ".safetensors":
-        return official.read(file)
-    state = torch.load(file, map_location="cpu", weights_only=True)
-    return dict(state.get("state_dict", state))
