@@ -16,7 +16,7 @@ from jobs.job import Job
 from jobs.run import DEFAULT_POLICY, configured, run_line
 from jobs.summary import Summary
 from jobs.training_launch import LAUNCHERS, Launch
-from jobs.training_needs import lacking, lacking_vae
+from jobs.training_needs import lacking, lacking_vae, unwritable
 from jobs.training_restarts import restarted
 from jobs.training_snapshot import Selection, make_snapshot
 from schemas import storage
@@ -123,7 +123,8 @@ def _gpus(device: str) -> int:
 
 
 def check(lake: Lake, config: TrainConfig) -> None:
-    """Raise `MissingError` for weights, or an earlier stage, that a fresh start lacks, before anything runs."""
+    """Raise `MissingError` for weights, or an earlier stage, that a fresh start lacks, or no place to write, before anything runs."""
+    _require(unwritable(config.place(lake)))
     step = _step(config.place(lake), config.resume)
     if step is None:
         _require(missing(config.settings, config.home(lake)) or lacking(lake, config.settings, footage=config.input is not None, version=config.snapshot))

@@ -1,7 +1,10 @@
 """What a training needs beside the weights that it starts from: told before anything runs."""
 
+import os
 from importlib.util import find_spec
+from pathlib import Path
 
+from schemas import storage
 from schemas.lake import Lake
 from training.snapshot import TABLE
 from training.stages import Settings
@@ -33,3 +36,12 @@ def lacking_vae(settings: Settings, latents: str | None) -> str | None:
     if settings.model == "smoke" or weights.available(VAE) or (latents is not None and not latents.startswith("random:")):
         return None
     return f"{weights.missing_sentence(weights.entry(VAE))}; {CACHED}"
+
+
+def unwritable(place: str) -> str | None:
+    """The sentence about a local folder that cannot be made or written; None where it can, and for stores. Writes nothing."""
+    if storage.is_remote(place):
+        return None
+    there = next(folder for folder in (Path(place), *Path(place).parents) if os.path.exists(folder))
+    writable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    return None if writable else f"--output: {place} cannot be written, because {there} is {'not yours to write' if there.is_dir() else 'no folder'}"

@@ -87,7 +87,7 @@ def read_bytes(uri: str, most: int | None = None) -> bytes | None:
         try:
             with open(address(uri), "rb") as file:
                 return file.read(-1 if most is None else most)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
     bucket, key = s3.split(uri)
     asked = {} if most is None else {"Range": f"bytes=0-{most - 1}"}

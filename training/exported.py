@@ -18,6 +18,8 @@ from udfs.node_copies import node_copy
 NOTE = "model.json"
 MODEL_FOLDER = "model"
 FROZEN = "frozen.pt"
+_KINDS = {"model": str, "stage": int, "step": int, "random": bool, "fingerprint": str, "bytes": dict}
+"""Of what `NOTE` says."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,26 @@ def stage_of(path: str) -> int | None:
 
 
 def note_of(stage: str) -> dict[str, Any] | None:
-    """What `model.json` says of the model of a stage, a folder or a prefix in a store; None where no whole model is. Reads no weights."""
+    """What `model.json` says of the model of a stage, a folder or a prefix in a store; None where no whole model is. Reads no weights.
+
+    Raises `UsageError` where it is damaged.
+    """
     model = storage.at(stage, MODEL_FOLDER)
     text = storage.read_bytes(storage.at(model, NOTE))
-    record = None if text is None else json.loads(text)
+    record = None if text is None else _record(text, storage.at(model, NOTE))
     whole = record is not None and all(storage.size(storage.at(model, name)) == size for name, size in record["bytes"].items())
     return record if whole else None
+
+
+def _record(text: bytes, place: str | Path) -> dict[str, Any]:
+    """What a note says. Raises `UsageError` for anything else than a whole one."""
+    try:
+        record = json.loads(text)
+    except ValueError:
+        record = None
+    if not isinstance(record, dict) or not all(isinstance(record.get(name), kind) for name, kind in _KINDS.items()) or record["model"] not in MODELS:
+        raise UsageError(f"{place} is damaged; remove it, and run talkvid train with the same --output to have the model exported again")
+    return record
 
 
 def _of_a_model(name: str) -> bool:
@@ -85,7 +101,7 @@ def _places(place: Path) -> list[Path]:
 def _rank(folder: Path) -> tuple[int, float]:
     """Later stages first; of one stage the folder written last."""
     note = folder / NOTE
-    return int(json.loads(note.read_text())["stage"]), note.stat().st_mtime
+    return int(_record(note.read_bytes(), note)["stage"]), note.stat().st_mtime
 
 
 def _described(folder: Path) -> Exported:
@@ -93,7 +109,7 @@ def _described(folder: Path) -> Exported:
     if not note.is_file():
         steps = [int(match[1]) for file in _files(folder) if (match := re.fullmatch(r"denoising_unet-(\d+)", file.stem))]
         return Exported(folder, FULL, max(steps, default=None), f"vexpress-{_digest(folder)[:16]}", False)
-    record = json.loads(note.read_text())
+    record = _record(note.read_bytes(), note)
     torn = [name for name, size in record["bytes"].items() if not (folder / name).is_file() or (folder / name).stat().st_size != size]
     if torn:
         raise UsageError(f"{folder} is not whole: {torn[0]} is not as {NOTE} says; export it again")

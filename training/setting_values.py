@@ -49,7 +49,7 @@ def as_kind(kind: Any, value: Any, name: str, source: str) -> Any:
 
 def _names(value: Any, name: str, source: str) -> tuple[str, ...]:
     """One name, a list of them, or nothing at all, which is none."""
-    members = value if isinstance(value, list) else [] if value in (None, "") else [value]
+    members = value if isinstance(value, list | tuple) else [] if value in (None, "") else [value]
     if all(isinstance(member, str) and member for member in members):
         return tuple(members)
     raise UsageError(f"{source}: {name} is a list of names, not {value!r}")

@@ -38,9 +38,13 @@ _MORE_THAN_ZERO = (
     "checkpoint_every",
     "keep_checkpoints",
     "epsilon",
+    "snr_gamma",
 )
 _NOT_NEGATIVE = ("workers", "validate_every", "validation_samples", "export_every", "reference_margin", "seed", "noise_offset", "weight_decay", "lip_weight")
-_SHARES = ("unconditional", "kps_drop", "reference_drop", "flip", "beta1", "beta2", "ema")
+_SHARES = ("unconditional", "kps_drop", "reference_drop", "flip")
+_DECAYS = ("beta1", "beta2", "ema")
+FINE_TUNE = "speaker_finetune.yaml"
+"""The configuration that makes no sense without a choice of speakers."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,9 @@ class Settings:
         for name in _SHARES:
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} is a share from 0 to 1, not {getattr(self, name)}")
+        for name in _DECAYS:
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"{name} must be from 0 to less than 1, and is {getattr(self, name)}")
         most = self.model_config.unet.motion_frames
         if self.frames > most:
             raise UsageError(f"frames={self.frames}: the motion modules see at most {most} frames at once")
@@ -176,16 +183,20 @@ SMOKE_FRAMES = 4
 def read(stage: int, file: str | None = None, overrides: Mapping[str, str] | None = None, *, smoke: bool = False) -> Settings:
     """Settings of a stage: from `file` (YAML; a name without a folder may be one of `training/configs`), else its own; then `--smoke`, then `overrides`.
 
-    Raises `MissingError` where the file is not there, `UsageError` for unknown names, values of a wrong kind, and a file of another stage.
+    Raises `MissingError` where the file is not there, `UsageError` for unknown names, values of a wrong kind, a file of another stage, and
+    `speaker_finetune.yaml` without speakers.
     """
-    values = _published(f"stage_{stage}.yaml") | ({} if file is None else _from(file))
+    source = file or f"stage_{stage}.yaml"
+    values = _checked(_published(f"stage_{stage}.yaml") | ({} if file is None else _from(file)), source)
     if values["stage"] != stage:
         raise UsageError(f"{file} is for stage {values['stage']}, not for --stage {stage}")
     if smoke:
-        values |= {**IN_SMOKE, "frames": min(int(values["frames"]), SMOKE_FRAMES)}
+        values |= {**IN_SMOKE, "frames": min(values["frames"], SMOKE_FRAMES)}
         values["start"] = "random" if values["start"] == "initial" else values["start"]
-    settings = _settings(values, file or f"stage_{stage}.yaml")
-    return changed(settings, overrides or {})
+    settings = changed(_settings(values, source), overrides or {})
+    if Path(source).name == FINE_TUNE and not settings.speakers:
+        raise UsageError(f"{file} learns the speakers of your choice, and none is said: --set speakers=[NAME]")
+    return settings
 
 
 def stored(file: str | Path) -> Settings:

@@ -71,6 +71,8 @@ def test_what_cannot_start_is_told_in_one_sentence_before_anything_runs(lake, ca
         ("--stage", "3", *WORDS, "--set", "start=random", "--set", "languages=[Welsh]"): (3, "none of the 3 samples"),
     }
     before = lake.place.version("runs")
+    assert train(lake, "--stage", "3", *WORDS, "--set", "start=random", "--output", "/dev/null/x") == 3
+    assert "/dev/null is no folder" in capsys.readouterr().err
     for words, (status, sentence) in cases.items():
         assert train(lake, *words, "--output", str(tmp_path / "model")) == status
         said = capsys.readouterr().err.strip().splitlines()

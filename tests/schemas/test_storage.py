@@ -101,3 +101,8 @@ def test_a_store_that_cannot_be_used_is_told_in_one_sentence(server, monkeypatch
     with pytest.raises(MissingError, match="refuses") as told:
         storage.put_bytes(b"", "s3a://lake-bucket/x")
     assert server.secret not in str(told.value)
+
+
+def test_nothing_lies_below_a_file(tmp_path):
+    (tmp_path / "file").write_bytes(b"x")
+    assert storage.read_bytes(str(tmp_path / "file" / "below")) is None

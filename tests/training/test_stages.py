@@ -32,6 +32,10 @@ def test_published_settings(stage):
         ({"kps_drop": "1.5"}, "share from 0 to 1"),
         ({"learning_rate": "nan"}, "learning_rate is a number"),
         ({"learning_rate": "0"}, "more than 0"),
+        ({"snr_gamma": "-5"}, "snr_gamma must be more than 0"),
+        ({"beta1": "1"}, "beta1 must be from 0 to less than 1"),
+        ({"beta2": "1.0"}, "beta2 must be from 0 to less than 1"),
+        ({"ema": "1"}, "ema must be from 0 to less than 1"),
         ({"image_px": "500"}, "multiple of 64"),
         ({"batch_per_rank": "3", "accumulation": "2"}, "does not divide"),
         ({"precision": "fp8"}, "one of bf16, fp16, fp32"),
@@ -51,11 +55,19 @@ def test_a_file_of_ones_own_says_only_what_differs_and_comes_back_as_written(tmp
     assert (settings.learning_rate, settings.languages, settings.steps, settings.frames) == (1e-5, ("English", "Mandarin"), 7, 8)
     (tmp_path / "config.yaml").write_text(settings.text())
     assert stored(tmp_path / "config.yaml") == settings
-    assert read(3, "speaker_finetune.yaml").folder == "speaker_finetune"
+    assert read(3, "speaker_finetune.yaml", {"speakers": "ana"}).folder == "speaker_finetune"
+    with pytest.raises(UsageError, match=r"none is said: --set speakers=\[NAME\]"):
+        read(3, "speaker_finetune.yaml")
     with pytest.raises(UsageError, match="is for stage 3, not for --stage 2"):
         read(2, "speaker_finetune.yaml")
     with pytest.raises(MissingError, match="no configuration"):
         read(2, str(tmp_path / "other.yaml"))
+    with pytest.raises(MissingError, match="no configuration"):
+        read(2, "__init__.py")
+    for wrong in ("frames: many", "frames:"):
+        file.write_text(wrong)
+        with pytest.raises(UsageError, match="frames is a whole number, not (None|'many')"):
+            read(3, str(file), smoke=True)
     file.write_text("- a list")
     with pytest.raises(UsageError, match="holds no settings"):
         read(3, str(file))
