@@ -66,7 +66,7 @@ class PrepareConfig:
 def arguments(parser: ArgumentParser) -> None:
     """Flags of the verb."""
     parser.add_argument("--policy", metavar="P", help="policy by name or file; the active one when not given")
-    parser.add_argument("--cache-latents", action="store_true", help="keep the latents of all frames too, so that training needs no VAE")
+    parser.add_argument("--cache-latents", action="store_true", help="keep the latents of all frames too: training needs no VAE, and mirrors no sample")
     parser.add_argument("--smoke", action="store_true", help="tiny networks with random weights and small pictures, to try the whole line")
     parser.add_argument("--landmarks", choices=("auto", "dlib68"), default="auto", help="of lips: what the face pack has, else mouth corners; or dlib's 68")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where networks run")

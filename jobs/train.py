@@ -43,7 +43,7 @@ class TrainConfig:
     """What to train (`settings`), from which samples, into which folder or prefix in a store (None: `train` below the lake), and how it is started.
 
     `input`: a folder of footage that goes through the whole line first. `snapshot`: version of the samples, the newest if None.
-    `restarts`: how often the ranks are started again when one of them was lost.
+    `limit`: of the footage's videos. `restarts`: how often the ranks are started again when one of them was lost.
     """
 
     settings: Settings
@@ -58,6 +58,7 @@ class TrainConfig:
     device: str = "auto"
     smoke: bool = False
     quiet: bool = False
+    limit: int | None = None
     master: str | None = None
     conf: tuple[tuple[str, str], ...] = ()
 
@@ -96,6 +97,8 @@ def configure(args: Namespace) -> TrainConfig:
         raise UsageError("--num-gpus must be 1 or more")
     if args.max_restarts < 0:
         raise UsageError("--max-restarts must not be negative")
+    if args.limit is not None and args.input is None:
+        raise UsageError("--limit is of the videos of --input, which is not given; how much is trained is --set steps=N")
     if args.input is not None and not Path(args.input).expanduser().exists():
         raise MissingError(f"--input {args.input}: there is no such folder")
     return TrainConfig(
@@ -111,6 +114,7 @@ def configure(args: Namespace) -> TrainConfig:
         args.device,
         args.smoke,
         args.quiet,
+        args.limit,
         args.master,
         tuple(assignments(args.conf, "--conf").items()),
     )
@@ -222,8 +226,9 @@ def _fitting(settings: Settings, snapshot: Snapshot) -> Settings:
 def _prepare(lake: Lake, config: TrainConfig) -> None:
     """The line from footage to samples, under the lease."""
     shared = ["--lake", lake.place.root, *(["--quiet"] if config.quiet else [])]
-    words: dict[str, list[str]] = {"ingest": [str(config.input)], "segment": [], "score": [], "filter": ["--policy", config.policy, "--save"]}
-    words["prepare"] = ["--smoke"] if config.smoke else []
+    device, limit = ["--device", config.device], [] if config.limit is None else ["--limit", str(config.limit)]
+    words = {"ingest": [str(config.input), *limit], "segment": device, "score": device, "filter": ["--policy", config.policy, "--save"]}
+    words["prepare"] = [*device, "--smoke"] if config.smoke else device
     line = [configured(verb, [*own, *shared]) for verb, own in words.items()]
     with lease(lake.place, "train"), Sessions(config.master, dict(config.conf)) as sessions:
         lake.ledger.create()

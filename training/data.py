@@ -43,7 +43,8 @@ class StreamSettings:
 class SampleStream:
     """Batches of one rank from `start_step` on, for ever; use it as a context manager, or `close` it.
 
-    `sentences` says which clips are left out: those too short for a sample, and those removed since the snapshot was made. The order
+    `sentences` says which clips are left out: those too short for a sample, and those removed since the snapshot was made; and that nothing
+    is mirrored where `flip` asks for it. The order
     keeps the place of a removed clip, where the next clip that is there is shown instead, so all other samples stay what they were.
     Raises `UsageError` for settings that cannot be, `MissingError` when no clip is left.
     """
@@ -56,6 +57,7 @@ class SampleStream:
         flip = 0.0 if settings.latents else settings.flip
         sample = SampleSettings(settings.seed, settings.frames, flip, settings.reference_margin)
         clips, self.too_short, self.gone = _clips(snapshot, sample)
+        self._mirrors_in_vain = settings.latents and settings.flip > 0
         self.clips_in_epoch = len(clips.clip_ids)
         order = OrderSettings(settings.seed, settings.batch_per_rank * world, settings.lanes_per_slot, settings.window)
         shape = SampleShape(settings.batch_per_rank, settings.frames, snapshot.side_px, snapshot.audio_width, settings.latents)
@@ -73,9 +75,10 @@ class SampleStream:
 
     @property
     def sentences(self) -> list[str]:
-        """What to print of clips that are left out."""
+        """What to print of clips that are left out, and of mirroring that cannot be."""
         said = [f"{self.too_short} clips are shorter than the {self._shortest} frames that a sample needs: left out"] if self.too_short else []
-        return said + ([f"{self.gone} clips were removed since the snapshot was made: skipped"] if self.gone else [])
+        said += [f"{self.gone} clips were removed since the snapshot was made: skipped"] if self.gone else []
+        return said + (["no sample is mirrored, whatever flip says: the cached latents are of pictures as they are"] if self._mirrors_in_vain else [])
 
     def __iter__(self) -> "SampleStream":
         return self

@@ -79,3 +79,17 @@ def test_what_cannot_start_is_told_in_one_sentence_before_anything_runs(lake, ca
         assert len(said) == 1
         assert sentence in said[0]
     assert lake.place.version("runs") == before and not (tmp_path / "model").exists()
+
+
+def test_footage_goes_through_the_whole_line_where_and_as_far_as_was_said(lake, capsys, monkeypatch, tmp_path):
+    ran = []
+    monkeypatch.setattr("jobs.train.run_line", lambda lake, line, sessions: ran.extend(line))
+    footage = ["--input", str(tmp_path), "--limit", "2", "--policy", "talkvid"]
+    assert train(lake, "--stage", "3", *WORDS, *footage, "--set", "start=random", "--set", "languages=[Welsh]") == 3
+    assert "none of the 3 samples" in capsys.readouterr().err
+    assert [job.verb for job, _ in ran] == ["ingest", "segment", "score", "filter", "prepare"]
+    done = {job.verb: config for job, config in ran}
+    assert (done["ingest"].limit, done["segment"].limit, done["filter"].policy.name, done["prepare"].smoke) == (2, None, "talkvid", True)
+    assert [done[verb].device for verb in ("segment", "score", "prepare")] == ["cpu"] * 3
+    assert train(lake, "--stage", "3", *WORDS, "--limit", "2") == 2
+    assert "--set steps=N" in capsys.readouterr().err

@@ -215,7 +215,11 @@ def cached(rows: list[dict]) -> list[dict]:
 def test_cached_latents_take_the_pictures_place_and_are_never_flipped(rows, tmp_path) -> None:
     stored = cached(rows)
     by_id = {row["clip_id"]: row for row in stored}
-    for batch in batches(snapshot_of(tmp_path, stored), 4, latents=True):
+    snapshot = snapshot_of(tmp_path, stored)
+    for flip, said in ((0.5, ["no sample is mirrored, whatever flip says: the cached latents are of pictures as they are"]), (0.0, [])):
+        with SampleStream(snapshot, replace(SETTINGS, latents=True, flip=flip)) as stream:
+            assert stream.sentences == said
+    for batch in batches(snapshot, 4, latents=True):
         assert batch.targets is None and batch.references is None
         for place, key in enumerate(batch.samples):
             moments = torch.from_numpy(np.frombuffer(by_id[key.clip_id]["latents"], np.float16).reshape(-1, 8, SIDE // 8, SIDE // 8).astype(np.float32))
