@@ -4,7 +4,6 @@ import json
 import sys
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from jobs.summary import Summary
 from jobs.training_launch import LAUNCHERS, Launch
 from jobs.training_needs import lacking, lacking_vae, unwritable
 from jobs.training_restarts import restarted
-from jobs.training_snapshot import Selection, make_snapshot
+from jobs.training_snapshot import Selection, check_filters, make_snapshot
 from schemas import storage
 from schemas.errors import BusyError, MissingError, UsageError
 from schemas.lake import Lake
@@ -93,6 +92,7 @@ def arguments(parser: ArgumentParser) -> None:
 def configure(args: Namespace) -> TrainConfig:
     """The configuration of a command line. Raises `UsageError` and `MissingError` for settings that cannot be."""
     settings = stages.read(args.stage, args.config, assignments(args.set, "--set"), smoke=args.smoke)
+    check_filters(settings.filters)
     if args.num_gpus is not None and args.num_gpus < 1:
         raise UsageError("--num-gpus must be 1 or more")
     if args.max_restarts < 0:
@@ -201,15 +201,10 @@ def _planned(lake: Lake, config: TrainConfig, place: str, step: Found | None) ->
             checkpoint_store.move(place, aside)
             print(f"train: the run that was in {place} lies in {aside} now", file=sys.stderr)
         settings = config.settings
-        made = make_snapshot(lake, Selection(_filters(settings), config.snapshot))
+        made = make_snapshot(lake, Selection(settings.filters, config.snapshot))
         print(f"train: {made.sentence}", file=sys.stderr)
         snapshot = made.snapshot
     return _fitting(settings, snapshot), snapshot
-
-
-def _filters(settings: Settings) -> Mapping[str, tuple[str, ...]]:
-    wanted = {"language": settings.languages, "speaker_id": settings.speakers}
-    return {name: values for name, values in wanted.items() if values}
 
 
 def _fitting(settings: Settings, snapshot: Snapshot) -> Settings:

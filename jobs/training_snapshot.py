@@ -50,7 +50,7 @@ def make_snapshot(lake: Lake, selection: Selection | None = None) -> MadeSnapsho
     active policy, no such version, files of it are gone, or nothing is left.
     """
     selection = selection or Selection()
-    _check_filters(selection.filters)
+    check_filters(selection.filters)
     policy = active_policy(lake.ledger)
     if policy is None:
         raise MissingError(HOW)
@@ -87,7 +87,8 @@ def _version(lake: Lake, wanted: int | None) -> int:
         raise MissingError(f"there is no version {wanted} of {TABLE} any more: {error}") from error
 
 
-def _check_filters(filters: Mapping[str, Sequence[str]]) -> None:
+def check_filters(filters: Mapping[str, Sequence[str]]) -> None:
+    """Raise `UsageError` for columns that clips cannot be chosen by, and for values that are no list."""
     for name, values in filters.items():
         if name not in FILTERS:
             raise UsageError(f"samples cannot be chosen by {name}; by: {', '.join(FILTERS)}")

@@ -1,12 +1,13 @@
 """Values of settings: from YAML and the words of a command line to the kinds that `Settings` holds."""
 
+from collections.abc import Mapping
 from typing import Any, get_origin
 
 import yaml
 
 from schemas.errors import UsageError
 
-AS_WRITTEN = frozenset({"languages", "speakers"})
+AS_WRITTEN = frozenset({"languages", "speakers", "labels"})
 """Settings that hold names. YAML would read some names as something else: `no` (Norwegian) as false, `0012` as 10."""
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
 
@@ -33,6 +34,10 @@ def of_word(name: str, text: str) -> Any:
 
 def as_kind(kind: Any, value: Any, name: str, source: str) -> Any:
     """`value` as a field's type; numbers may be written in any way that Python reads. Raises `UsageError`."""
+    if get_origin(kind) is Mapping:
+        if not isinstance(value, Mapping) and value not in (None, ""):
+            raise UsageError(f"{source}: {name} is {{COLUMN: [VALUE, …], …}}, not {value!r}")
+        return {column: _names(values, f"{name}.{column}", source) for column, values in (value or {}).items()}
     if get_origin(kind) is tuple:
         return _names(value, name, source)
     if kind is float and not isinstance(value, bool):

@@ -4,7 +4,7 @@ A stage is a YAML file in `training/configs` and the parameter groups of `traini
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
@@ -83,6 +83,8 @@ class Settings:
     languages: tuple[str, ...] = ()
     """Train on these only; empty: on all. So for speakers."""
     speakers: tuple[str, ...] = ()
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Other columns of `samples`, and the values that a clip may have there."""
     accumulation: int = 1
     """Parts into which a rank's samples of a step are cut to save memory; changes nothing else."""
     learning_rate: float = 1e-6
@@ -132,6 +134,12 @@ class Settings:
             raise UsageError(f"image_px={self.image_px}: the picture's side must be a multiple of 64")
         if self.batch_per_rank % self.accumulation:
             raise UsageError(f"accumulation={self.accumulation} does not divide batch_per_rank={self.batch_per_rank}")
+        said = {"language": "languages", "speaker_id": "speakers"}
+        for column, values in self.labels.items():
+            if column in said:
+                raise UsageError(f"labels: {column} is chosen by the setting {said[column]}")
+            if not values:
+                raise UsageError(f"labels: {column} has no values")
         if not self.folder or Path(self.folder).name != self.folder or self.folder.startswith("."):
             raise UsageError(f"folder is the plain name of a folder, not {self.folder!r}")
 
@@ -146,6 +154,12 @@ class Settings:
         return DropRates(self.unconditional, self.kps_drop, self.reference_drop)
 
     @property
+    def filters(self) -> dict[str, tuple[str, ...]]:
+        """Columns of `samples` and the values that a clip may have there, one of each column's."""
+        wanted = {"language": self.languages, "speaker_id": self.speakers, **self.labels}
+        return {column: values for column, values in wanted.items() if values}
+
+    @property
     def silenced(self) -> bool:
         """True when it starts with motion modules and audio attention adding nothing."""
         return self.stage in SILENCED
@@ -157,7 +171,14 @@ class Settings:
 
     def text(self) -> str:
         """As YAML that `read` takes."""
-        return yaml.safe_dump({name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}, sort_keys=False)
+        return yaml.safe_dump({name: _plain(value) for name, value in asdict(self).items()}, sort_keys=False)
+
+
+def _plain(value: Any) -> Any:
+    """Lists and dicts in the place of what YAML has no word for."""
+    if isinstance(value, Mapping):
+        return {name: _plain(member) for name, member in value.items()}
+    return list(value) if isinstance(value, tuple) else value
 
 
 IN_SMOKE: Mapping[str, Any] = MappingProxyType(
@@ -231,14 +252,14 @@ def _from(file: str) -> dict[str, Any]:
 
 def _settings(values: Mapping[str, Any], source: str) -> Settings:
     checked = _checked(values, source)
-    lacking = [field.name for field in fields(Settings) if field.name not in checked and field.default is field.default_factory]
+    lacking = [one.name for one in fields(Settings) if one.name not in checked and one.default is one.default_factory is MISSING]
     if lacking:
         raise UsageError(f"{source} does not say {', '.join(lacking)}")
     return Settings(**checked)
 
 
 def _checked(values: Mapping[str, Any], source: str) -> dict[str, Any]:
-    kinds = {field.name: field.type for field in fields(Settings)}
+    kinds = {one.name: one.type for one in fields(Settings)}
     unknown = [name for name in values if name not in kinds]
     if unknown:
         raise UsageError(f"{source}: there is no setting {unknown[0]!r}; the settings are {', '.join(kinds)}")

@@ -70,6 +70,11 @@ def test_what_cannot_start_is_told_in_one_sentence_before_anything_runs(lake, ca
         ("--stage", "3", *WORDS, "--resume", "nowhere"): (3, "no whole checkpoint"),
         ("--stage", "3", *WORDS, "--set", "start=random", "--set", "languages=[Welsh]"): (3, "none of the 3 samples"),
     }
+    labelled = ("--stage", "3", *WORDS, "--set", "start=random", "--set")
+    cases |= {
+        (*labelled, "labels={gender: [female]}"): (3, "none of the 3 samples"),
+        (*labelled, "labels={shoe_size: [43]}"): (2, "samples cannot be chosen by shoe_size"),
+    }
     before = lake.place.version("runs")
     assert train(lake, "--stage", "3", *WORDS, "--set", "start=random", "--output", "/dev/null/x") == 3
     assert "/dev/null is no folder" in capsys.readouterr().err

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.errors import UsageError
-from training.stages import changed, read, stored
+from training.stages import changed, continued, read, stored
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,32 @@ def test_what_is_no_settings_is_refused_in_a_sentence(text, tmp_path):
     for reader in (stored, lambda place: read(3, str(place))):
         with pytest.raises(UsageError, match=r"config.yaml (is no YAML|holds no settings)"):
             reader(file)
+
+
+def test_labels_are_columns_and_the_values_that_clips_may_have_there(tmp_path):
+    settings = changed(read(3), {"labels": "{gender: [female], age_group: 20, category: no}", "languages": "en"})
+    assert settings.filters == {"language": ("en",), "gender": ("female",), "age_group": ("20",), "category": ("no",)}
+    (tmp_path / "config.yaml").write_text(settings.text())
+    assert stored(tmp_path / "config.yaml") == settings
+    assert changed(settings, {"labels": ""}).filters == {"language": ("en",)}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("female", "labels is {COLUMN"),
+        ("{gender: [[a]]}", "labels.gender is a list of names"),
+        ("{gender: []}", "gender has no values"),
+        ("{language: en}", "chosen by the setting languages"),
+        ("[gender]", "labels is {COLUMN"),
+    ],
+)
+def test_labels_that_choose_nothing_are_refused(text, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        changed(read(3), {"labels": text})
+
+
+def test_a_run_is_not_gone_on_with_on_other_labels():
+    begun = changed(read(3), {"labels": "{gender: female}"})
+    with pytest.raises(UsageError, match="was begun with labels="):
+        continued(begun, read(3))
