@@ -89,7 +89,7 @@ def test_what_cannot_start_is_told_in_one_sentence_before_anything_runs(lake, ca
 def test_footage_goes_through_the_whole_line_where_and_as_far_as_was_said(lake, capsys, monkeypatch, tmp_path):
     ran = []
     monkeypatch.setattr("jobs.train.run_line", lambda lake, line, sessions: ran.extend(line))
-    footage = ["--input", str(tmp_path), "--limit", "2", "--policy", "talkvid"]
+    footage = ["--output", str(tmp_path / "model"), "--input", str(tmp_path), "--limit", "2", "--policy", "talkvid"]
     assert train(lake, "--stage", "3", *WORDS, *footage, "--set", "start=random", "--set", "languages=[Welsh]") == 3
     assert "none of the 3 samples" in capsys.readouterr().err
     assert [job.verb for job, _ in ran] == ["ingest", "segment", "score", "filter", "prepare"]
