@@ -49,12 +49,12 @@ class TrackConfig:
 
 @dataclass(frozen=True)
 class FaceTrack:
-    """A face in each of F frames. `keypoints` (F, 5, 2) and `boxes` (F, 4) as in `udfs.faces.backend.Face`; `lip_boxes` (F, 4) as
-    `udfs.lips.lip_box` gives them; all in px of the frame. `interpolated` (F,) is true where the face was not found."""
+    """A face in each of F frames. `keypoints` (F, 5, 2) and `boxes` (F, 4) as in `udfs.faces.backend.Face`; `mouths` (F, 4): left, top,
+    right and bottom of the mouth's outline; all in px of the frame. `interpolated` (F,) is true where the face was not found."""
 
     keypoints: NDArray[np.float32]
     boxes: NDArray[np.float32]
-    lip_boxes: NDArray[np.float32]
+    mouths: NDArray[np.float32]
     interpolated: NDArray[np.bool_]
 
     def in_crop(self, crop: Sequence[int], side_px: int) -> "FaceTrack":
@@ -62,7 +62,12 @@ class FaceTrack:
         scale = side_px / (crop[2] - crop[0])
         corner = np.array(crop[:2], np.float32)
         pairs = np.concatenate([corner, corner])
-        return FaceTrack((self.keypoints - corner) * scale, (self.boxes - pairs) * scale, (self.lip_boxes - pairs) * scale, self.interpolated)
+        return FaceTrack((self.keypoints - corner) * scale, (self.boxes - pairs) * scale, (self.mouths - pairs) * scale, self.interpolated)
+
+    @property
+    def lip_boxes(self) -> NDArray[np.float32]:
+        """`udfs.lips.lip_box` of each frame's mouth (F, 4). It rounds to whole px, so it is asked for where the lips shall lie: in the crop."""
+        return np.array([lip_box(mouth.reshape(2, 2)) for mouth in self.mouths], np.float32)
 
 
 @dataclass
@@ -70,7 +75,7 @@ class _Candidate:
     """A face that may be the one: what was seen of it, by frame."""
 
     seen: dict[int, Face] = field(default_factory=dict)
-    lips: dict[int, NDArray[np.float64]] = field(default_factory=dict)
+    mouths: dict[int, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def last(self) -> Face:
@@ -114,7 +119,7 @@ class FaceTracker:
         for candidate in self._candidates:
             if before in candidate.seen:
                 candidate.seen[now] = candidate.seen[before]
-                candidate.lips[now] = candidate.lips[before]
+                candidate.mouths[now] = candidate.mouths[before]
         if not any(now in candidate.seen for candidate in self._candidates):
             self._without += 1
             self._give_up_after(self._without)
@@ -125,7 +130,7 @@ class FaceTracker:
         self._give_up_after(self._total - len(chosen.seen))
         found = np.array(sorted(chosen.seen))
         faces = [chosen.seen[frame] for frame in found]
-        values = np.stack([np.concatenate([face.keypoints.ravel(), face.box, chosen.lips[frame]]) for frame, face in zip(found, faces, strict=True)])
+        values = np.stack([np.concatenate([face.keypoints.ravel(), face.box, chosen.mouths[frame]]) for frame, face in zip(found, faces, strict=True)])
         every = np.arange(self._total)
         filled = np.stack([np.interp(every, found, column) for column in values.T], axis=1).astype(np.float32)
         return FaceTrack(filled[:, :10].reshape(-1, 5, 2), filled[:, 10:14], filled[:, 14:], ~np.isin(every, found))
@@ -150,7 +155,8 @@ class FaceTracker:
         outline = self._backend.mouth(rgb, face)
         self.outlined |= outline is not None
         candidate.seen[self._frames - 1] = face
-        candidate.lips[self._frames - 1] = np.array(lip_box(mouth_outline(face.keypoints) if outline is None else outline))
+        points = np.asarray(mouth_outline(face.keypoints) if outline is None else outline, np.float64)
+        candidate.mouths[self._frames - 1] = np.concatenate([points.min(axis=0), points.max(axis=0)])
 
     def _give_up_after(self, missing: int) -> None:
         if missing > self._config.most_missing * self._total or missing == self._total:
@@ -164,7 +170,7 @@ def _joined(candidates: Sequence[_Candidate]) -> _Candidate:
     for candidate in sorted(candidates, key=lambda candidate: -candidate.weight):
         if not whole.seen or not whole.seen.keys() & candidate.seen.keys() and _continues(whole, candidate):
             whole.seen |= candidate.seen
-            whole.lips |= candidate.lips
+            whole.mouths |= candidate.mouths
     return whole
 
 

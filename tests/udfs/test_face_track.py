@@ -68,7 +68,7 @@ def test_gap_is_interpolated_and_flagged():
     track, _ = followed(*frames)
     assert np.flatnonzero(track.interpolated).tolist() == [10, 11, 12]
     assert track.keypoints[:, 2, 0] == pytest.approx(100 + 2 * np.arange(30), abs=1e-3)
-    assert track.lip_boxes[11] == pytest.approx((track.lip_boxes[9] + track.lip_boxes[13]) / 2, abs=1e-3)
+    assert track.mouths[11] == pytest.approx((track.mouths[9] + track.mouths[13]) / 2, abs=1e-3)
 
 
 def test_gap_at_an_end_holds_the_nearest_place():
@@ -147,4 +147,11 @@ def test_places_move_with_the_crop():
     inside = track.in_crop((200, 100, 400, 300), 512)
     assert inside.keypoints[0, 2] == pytest.approx(((300 - 200) * 2.56, (204 - 100) * 2.56))
     assert inside.boxes[0] == pytest.approx([(272 - 200) * 2.56, (160 - 100) * 2.56, (328 - 200) * 2.56, (240 - 100) * 2.56])
-    assert inside.lip_boxes[0] == pytest.approx((np.array(lip_box(mouth_outline(track.keypoints[0]))) - (200, 100, 200, 100)) * 2.56)
+
+
+def test_lips_are_rounded_to_pixels_of_the_crop_not_of_the_frame():
+    track, _ = followed(*[[face(300.4, 200.7, 80)]] * 3)
+    inside = track.in_crop((200, 100, 400, 300), 512)
+    outline = mouth_outline(track.keypoints[0])
+    assert inside.lip_boxes[0] == pytest.approx(lip_box((outline - (200, 100)) * 2.56))
+    assert inside.lip_boxes[0] != pytest.approx((np.array(lip_box(outline)) - (200, 100, 200, 100)) * 2.56)
