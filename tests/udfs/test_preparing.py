@@ -64,6 +64,15 @@ def test_variable_frame_rate_is_followed_by_time_stamps(tmp_path):
     assert len(found) == 47 and np.abs(found - (20 + 100 * np.arange(47) / 25)).max() <= 100 * 1.5 / 25 + 2.5
 
 
+def test_smaller_pictures_are_made_by_area(tmp_path):
+    """Every fourth column is white: the nearest pixel of four would be white or black, and a line between two of them black."""
+    stripes = np.zeros((128, 128, 3), np.uint8)
+    stripes[:, ::4] = 240
+    path = write_video(tmp_path / "a.mp4", [stripes] * 10, 25.0, video_options=dict(X264) | {"crf": 1})
+    found = np.stack(list(pictures(path, clip_of(path), [0, 1], (0, 0, 128, 128), 32)))
+    assert found.shape == (2, 32, 32, 3) and np.abs(found.astype(int) - 60).max() < 12
+
+
 def test_less_than_a_frame_is_truncated():
     assert [whole_frames(seconds) for seconds in (0.04, 0.0799, 0.12, 1.0)] == [1, 1, 3, 25]
     with pytest.raises(Rejected, match="truncated"):
