@@ -20,6 +20,8 @@ HEAP_SHARE, HEAP_LEAST_GIB, HEAP_MOST_GIB = 0.15, 1.0, 4.0
 """Of an executor's memory, for its JVM: rows are references, so Python and ffmpeg take the rest."""
 LIGHT_WORKER_GIB, HEAVY_WORKER_GIB = 1.0, 3.0
 """Most that a Python worker takes with scorers without networks, and with all of them."""
+DRIVER_HEAP, DRIVER_PYTHON = "2g", "3g"
+"""Of a driver whose pod has what it asks for and no more."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,8 @@ def _manager(plan: Layout, manager: Manager) -> list[Setting]:
 
 def _kubernetes(plan: Layout) -> list[Setting]:
     lines = [
+        Setting("spark.driver.memory", DRIVER_HEAP, "the driver plans and commits; it holds no pixels"),
+        Setting("spark.driver.memoryOverhead", DRIVER_PYTHON, "its Python, where DuckDB may take 2 GiB: without it the pod is killed at 1.4"),
         Setting("spark.kubernetes.executor.podTemplateFile", "executor.yaml", "cluster/kubernetes/executor.yaml: scratch space, /dev/shm, no root"),
         Setting(
             "spark.kubernetes.authenticate.driver.serviceAccountName", "talkvid", "the account of cluster/kubernetes/access.yaml, which may make executor pods"

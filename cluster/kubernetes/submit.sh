@@ -4,7 +4,8 @@
 #   submit.sh VERB [FLAGS…]         for example: submit.sh score --lake s3a://bucket/lake
 #
 # Settings by environment: API (https://HOST:6443), IMAGE, NAMESPACE (default: talkvid), DEFAULTS (what `talkvid cluster-conf --manager
-# kubernetes` printed), INSTANCES (executors, over what DEFAULTS says), CONF (more "K=V" settings, divided by blanks).
+# kubernetes` printed), INSTANCES (executors, over what DEFAULTS says), TALKVID_WEIGHTS (where pods find weights: a prefix in a store, s3a://…),
+# CONF (more "K=V" settings, divided by blanks).
 # Before: kubectl create namespace talkvid; kubectl apply -n talkvid -f access.yaml; kubectl create secret generic talkvid-store … for the lake.
 # The driver's log: kubectl logs -n talkvid -l spark-app-name=talkvid-VERB,spark-role=driver -f
 set -eu
@@ -15,6 +16,8 @@ shift
 file=$(echo "$verb" | tr - _)
 set -- "local:///opt/talkvid/jobs/$file.py" "$@"
 for setting in ${CONF:-}; do set -- --conf "$setting" "$@"; done
+[ -z "${TALKVID_WEIGHTS:-}" ] || set -- \
+	--conf "spark.kubernetes.driverEnv.TALKVID_WEIGHTS=$TALKVID_WEIGHTS" --conf "spark.executorEnv.TALKVID_WEIGHTS=$TALKVID_WEIGHTS" "$@"
 [ -z "${INSTANCES:-}" ] || set -- --conf "spark.executor.instances=$INSTANCES" "$@"
 [ -z "${DEFAULTS:-}" ] || set -- --properties-file "$DEFAULTS" "$@"
 exec "${SPARK_SUBMIT:-spark-submit}" \

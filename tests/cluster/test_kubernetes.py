@@ -23,6 +23,8 @@ CORE = [
 ]
 APPLICATION = yaml.safe_load((FOLDER / "application.yaml").read_text())
 VERSIONS = ("1.31", "1.34")
+WEIGHTS = ("spark.kubernetes.driverEnv.TALKVID_WEIGHTS=s3a://b/w", "spark.executorEnv.TALKVID_WEIGHTS=s3a://b/w")
+UNPRIVILEGED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
 def complaints(document: dict, version: str = VERSIONS[-1]) -> str:
@@ -51,7 +53,21 @@ def test_pods_run_without_root_and_drop_all_capabilities():
         if pod["kind"] == "Pod":
             assert pod["spec"]["securityContext"]["runAsNonRoot"] is True
             assert pod["spec"]["securityContext"]["runAsUser"] > 0
-            assert pod["spec"]["containers"][0]["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+            assert pod["spec"]["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+            assert pod["spec"]["containers"][0]["securityContext"] == UNPRIVILEGED
+    for part in ("driver", "executor"):
+        said = APPLICATION["spec"][part]
+        assert (said["podSecurityContext"]["runAsNonRoot"], said["podSecurityContext"]["seccompProfile"]) == (True, {"type": "RuntimeDefault"})
+        assert said["securityContext"] == UNPRIVILEGED
+
+
+def test_no_template_decides_where_weights_lie():
+    for name, pod in CORE:
+        if pod["kind"] == "Pod":
+            container = pod["spec"]["containers"][0]
+            assert "TALKVID_WEIGHTS" not in {variable["name"] for variable in container["env"]}, name
+            assert all("secretRef" in source for source in container["envFrom"])
+    assert "TALKVID_WEIGHTS" not in (FOLDER / "Dockerfile").read_text()
 
 
 def test_the_role_is_bound_to_the_account_that_submit_and_application_name():
@@ -101,6 +117,8 @@ def test_spark_application_asks_for_the_gpu_as_cluster_conf_says():
         "spark.executor.resource.gpu.discoveryScript",
     ):
         assert conf[key] == said[key]
+    driver = APPLICATION["spec"]["driver"]
+    assert (driver["memory"], driver["memoryOverhead"]) == (said["spark.driver.memory"], said["spark.driver.memoryOverhead"])
     assert all(isinstance(value, str) for value in conf.values())
 
 
@@ -114,12 +132,12 @@ def fake(folder: Path, name: str) -> Path:
 
 def test_submit_hands_spark_the_verb_its_flags_and_all_settings(tmp_path):
     environment = os.environ | {"SPARK_SUBMIT": str(fake(tmp_path, "spark-submit")), "API": "https://10.0.0.1:6443", "IMAGE": "talkvid:cuda"}
-    environment |= {"DEFAULTS": "conf file", "INSTANCES": "4", "CONF": "spark.a=1 spark.b=2"}
+    environment |= {"DEFAULTS": "conf file", "INSTANCES": "4", "CONF": "spark.a=1 spark.b=2", "TALKVID_WEIGHTS": "s3a://b/w"}
     done = subprocess.run([FOLDER / "submit.sh", "score", "--lake", "s3a://b/my lake"], env=environment, capture_output=True, text=True, check=True)
     words = done.stdout.splitlines()
     assert words[-3:] == ["local:///opt/talkvid/jobs/score.py", "--lake", "s3a://b/my lake"]
     assert words[:4] == ["--master", "k8s://https://10.0.0.1:6443", "--deploy-mode", "cluster"]
-    for setting in ("spark.kubernetes.container.image=talkvid:cuda", "spark.executor.instances=4", "spark.a=1", "spark.b=2"):
+    for setting in ("spark.kubernetes.container.image=talkvid:cuda", "spark.executor.instances=4", "spark.a=1", "spark.b=2", *WEIGHTS):
         assert words[words.index(setting) - 1] == "--conf"
     assert words[words.index("--properties-file") + 1] == "conf file"
     for template in (word.partition("=")[2] for word in words if "podTemplateFile" in word):
@@ -164,6 +182,13 @@ def test_those_options_are_the_ones_that_this_spark_lists():
     assert set(re.findall(r"(--(?!conf|deploy)[a-zA-Z-]+) \"\$", (FOLDER / "entrypoint.sh").read_text())) <= listed
 
 
+def test_the_builder_is_sent_what_the_image_copies_and_no_more():
+    ignored = (FOLDER.parents[1] / ".dockerignore").read_text().splitlines()
+    copied = {line.split()[1] for line in (FOLDER / "Dockerfile").read_text().splitlines() if line.startswith("COPY")}
+    assert "*" in ignored
+    assert {line[1:] for line in ignored if line.startswith("!")} == {path.partition("/")[0] for path in copied}
+
+
 def test_image_has_two_targets_on_a_slim_base_that_run_without_root():
     stages: dict[str, list[str]] = {}
     for line in (FOLDER / "Dockerfile").read_text().splitlines():
@@ -175,5 +200,6 @@ def test_image_has_two_targets_on_a_slim_base_that_run_without_root():
     assert "slim" in stages["base"][0]
     for target in ("cpu", "cuda"):
         assert "USER 10001:10001" in stages[target]
+        assert any("cluster.jars --s3a" in line for line in stages[target])
         copied = {line.split()[1] for line in stages[target] if line.startswith("COPY")}
         assert {"cluster", "inference", "jobs", "schemas", "training", "udfs"} <= copied
