@@ -169,6 +169,8 @@ class _Work:
         else:
             told = self._grouped()
             self.lake.ledger.append("evaluations", told)
+            for table in ("evaluated", "evaluations"):
+                self.lake.ledger.compact(table)
             facts = {"rows": told, "made_at": now(), "lake": self.lake.place.root, "failures": self._failures()}
             storage.put_bytes(evaluation.page(self.videos, self.metrics, facts).encode(), self.out)
         self._tell(summary, told)

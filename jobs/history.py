@@ -12,6 +12,9 @@ from jobs.summary import Summary
 from schemas.lake import Lake
 from schemas.ledger import now
 
+APPENDED_BY_ALL = ("runs", "failures")
+"""Tables to which any verb appends a little at a time."""
+
 
 def new_run_id(verb: str) -> str:
     """`<verb>-<UTC time>-<process>`: sortable, safe as a file name."""
@@ -34,7 +37,8 @@ def record(
     depends_on: Sequence[str],
     fingerprints: dict[str, str] | None = None,
 ) -> None:
-    """Append the run to `runs`. `depends_on` names the tables whose growth means new work for the verb."""
+    """Append the run to `runs`, and keep the tables that every verb appends to compact. `depends_on` names the tables whose growth means new
+    work for the verb: none of them is touched."""
     lake.ledger.append(
         "runs",
         [
@@ -52,6 +56,8 @@ def record(
             }
         ],
     )
+    for table in APPENDED_BY_ALL:
+        lake.ledger.compact(table)
 
 
 def idle_summary(lake: Lake, verb: str, config: Any, zeroed: dict[str, int], *, fingerprints: dict[str, str] | None = None) -> Summary | None:

@@ -152,7 +152,7 @@ def run(spark: "SparkSession | None", lake: Lake, config: IngestConfig) -> Summa
         intake.commit(rows)
         from_here += of_driver
     updated = _update(lake, found)
-    for table in ("videos", "sources", "failures"):
+    for table in ("videos", "sources"):
         lake.ledger.compact(table)
     metadata.refresh(lake)
     counts = {"in": len(new), "found": len(new), **{outcome: intake.outcomes[outcome] for outcome in OUTCOMES}}
