@@ -22,12 +22,14 @@ WORKER_GIB = "spark.talkvid.worker.memoryGiB"
 @dataclass(frozen=True)
 class Stage:
     """Where a stage runs: `slots` tasks at once, each as `profile` says (None: as the application's default), by the Python workers
-    of `pool`; `cores` of a task are for its decoders."""
+    of `pool`; `cores` of a task are for its decoders. `one_bin_each`: Spark would start more tasks at once than there are slots, so
+    each slot has one task, which does all its work."""
 
     slots: int
     profile: "ResourceProfile | None" = None
     pool: str = ""
     cores: int = 1
+    one_bin_each: bool = False
 
 
 def is_local(spark: "SparkSession") -> bool:
@@ -35,15 +37,19 @@ def is_local(spark: "SparkSession") -> bool:
     return spark.sparkContext.master.startswith("local")
 
 
-def stage(spark: "SparkSession", device: str = "cpu", worker_gib: float = 1.0) -> Stage:
+def stage(spark: "SparkSession", device: str = "cpu", worker_gib: float = 1.0, local_gpus: int = 1) -> Stage:
     """The stage for workers of `worker_gib` each on `device`. CPU stages are wide, a core a task, unless memory makes them narrow.
+    In local mode, where Spark knows of no GPU, a GPU stage has a task for each of the machine's `local_gpus`, which share its cores.
 
     Raises `UsageError` for executors with more than one GPU: their Python workers would change GPUs.
     """
     context = spark.sparkContext
     total = max(1, context.defaultParallelism)
     if is_local(spark):
-        return Stage(total, pool=_pool(device))
+        if device != "cuda":
+            return Stage(total)
+        slots = max(1, min(local_gpus, total))
+        return Stage(slots, pool=_pool(device), cores=total // slots, one_bin_each=True)
     cores = _executor_cores(spark, total)
     if device == "cuda":
         if executor_gpus(spark) > 1:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from cluster.stages import stage
-from jobs.packing import chunks, pack
+from jobs.devices import layout
+from jobs.packing import chunks, pack, spread
 from jobs.progress import Progress
 from udfs.isolation import Rows, Worker
 from udfs.spark import map_bins
@@ -53,11 +53,11 @@ def in_batches(
     waiting = list(items)
     with Progress(verb, len(waiting), host=host, quiet=quiet) as progress:
         while waiting:
-            layout = stage(spark, device, worker_gib)
-            slots = layout.slots
+            place = layout(spark, device, worker_gib)
+            slots = place.slots
             batch = _take(waiting, weigh, target_s * slots / pace, commit_every_items)
             del waiting[: len(batch)]
-            bins = pack(chunks(batch, group, most=_chunk_size(len(batch), slots)), weigh, slots)
+            bins = (spread if place.one_bin_each else pack)(chunks(batch, group, most=_chunk_size(len(batch), slots)), weigh, slots)
             started = time.monotonic()
             rows = map_bins(
                 spark,
@@ -67,8 +67,8 @@ def in_batches(
                 on_death=on_death,
                 label=label,
                 reporter=progress.reporter,
-                profile=layout.profile,
-                pool=layout.pool,
+                profile=place.profile,
+                pool=place.pool,
                 worker_gib=worker_gib,
             )
             took = time.monotonic() - started

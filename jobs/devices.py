@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from cluster.stages import executor_gpus, is_local
+from cluster.stages import Stage, executor_gpus, is_local, stage
 from schemas.errors import MissingError
-from udfs.device import resolve
+from udfs.device import resolve, visible_gpus
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -18,3 +18,9 @@ def stage_device(spark: "SparkSession", wanted: str) -> str:
     if wanted == "cuda" and not gpus:
         raise MissingError("--device cuda: the executors have no GPU; set spark.executor.resource.gpu.amount=1 (talkvid cluster-conf prints all of it)")
     return "cuda" if gpus and wanted != "cpu" else "cpu"
+
+
+def layout(spark: "SparkSession", device: str = "cpu", worker_gib: float = 1.0) -> Stage:
+    """How tasks for workers of `worker_gib` each on `device` (`cpu` or `cuda`) lie on the executors, or on this machine's GPUs."""
+    gpus = visible_gpus() if device == "cuda" and is_local(spark) else 1
+    return stage(spark, device, worker_gib, gpus)

@@ -31,3 +31,15 @@ def pack(pieces: Sequence[list[Item]], weigh: Callable[[Item], float], slots: in
         room -= weights[index]
         left -= weights[index]
     return bins
+
+
+def spread(pieces: Sequence[list[Item]], weigh: Callable[[Item], float], slots: int) -> list[list[Item]]:
+    """At most `slots` bins of about the same work, none empty; the same on every run."""
+    weights = [sum(weigh(item) for item in piece) for piece in pieces]
+    bins: list[list[Item]] = [[] for _ in range(min(slots, len(pieces)))]
+    loads = [0.0] * len(bins)
+    for index in sorted(range(len(pieces)), key=lambda i: (-weights[i], i)):
+        lightest = loads.index(min(loads))
+        bins[lightest].extend(pieces[index])
+        loads[lightest] += weights[index]
+    return bins

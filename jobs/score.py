@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from cluster.stages import stage
 from jobs import metadata
 from jobs.batches import in_batches
-from jobs.devices import stage_device
+from jobs.devices import layout, stage_device
 from jobs.history import idle_summary, new_run_id, record
 from jobs.job import Job
 from jobs.pending import pending_clips
@@ -123,7 +122,7 @@ def run(spark: "SparkSession | None", lake: Lake, config: ScoreConfig) -> Summar
     cascade = Cascade(config.cascade) if config.cascade else None
     assert spark is not None
     plan = ScoringPlan.of(scorers, stage_device(spark, config.device), cascade, config.dtype)
-    plan = replace(plan, decoders=max(plan.decoders, stage(spark, plan.device).cores))
+    plan = replace(plan, decoders=max(plan.decoders, layout(spark, plan.device).cores))
     fingerprints = dict(plan.fingerprints)
     for name in skipped:
         print(left_out(name), file=sys.stderr)

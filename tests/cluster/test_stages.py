@@ -79,3 +79,10 @@ def test_on_a_cluster_the_executors_decide_the_device(application):
 def test_local_sessions_keep_their_slots(spark):
     made = stages.stage(spark, "cpu", worker_gib=3.0)
     assert (made.slots, made.profile, made.pool) == (2, None, "")
+
+
+def test_local_gpu_stages_have_a_task_for_each_gpu_and_share_the_cores_for_decoding(application):
+    made = stages.stage(application({}, master="local[8,4]"), "cuda", local_gpus=2)
+    assert (made.slots, made.profile, made.pool, made.cores, made.one_bin_each) == (2, None, "cuda", 4, True)
+    assert stages.stage(application({}, cores=2, master="local[2]"), "cuda", local_gpus=4).slots == 2
+    assert stages.stage(application({}, master="local[8]"), "cuda", local_gpus=0).slots == 1

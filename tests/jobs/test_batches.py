@@ -5,9 +5,11 @@ import signal
 from collections.abc import Iterator
 
 import pyarrow as pa
+import pytest
 
 from jobs.batches import in_batches
-from jobs.packing import chunks, pack
+from jobs.packing import chunks, pack, spread
+from udfs.device import claim
 
 SCHEMA = pa.schema([("name", pa.string()), ("outcome", pa.string()), ("numbers", pa.list_(pa.float64()))])
 
@@ -25,13 +27,38 @@ def given_up(item: dict) -> list[dict]:
     return [{"name": item["name"], "outcome": "worker_died", "numbers": None}]
 
 
-def run(spark, items: list[dict], **options) -> list[pa.Table]:
-    """All batches of `echo` over items."""
+def on_gpu(items: list[dict]) -> Iterator[tuple[int, list[dict]]]:
+    """A worker that tells its GPU and its process."""
+    device = claim("cuda")
+    for position, item in enumerate(items):
+        yield position, [{"name": item["name"], "outcome": f"{device.torch_name} {os.getpid()}", "numbers": None}]
+
+
+@pytest.fixture
+def machine_with_gpus(spark, tmp_path, monkeypatch):
+    """Shows so many GPUs to whoever asks nvidia-smi; their locks are its own."""
+
+    def shows(count: int) -> None:
+        lines = "".join(f"GPU {index}: Stand-in\\n" for index in range(count))
+        fake = tmp_path / "nvidia-smi"
+        fake.write_text(f"#!/bin/sh\nprintf '{lines}'\n")
+        fake.chmod(0o755)
+
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    monkeypatch.setenv("PATH", path)
+    workers = spark.sparkContext.environment
+    monkeypatch.setitem(workers, "PATH", path)
+    monkeypatch.setitem(workers, "TMPDIR", str(tmp_path))
+    return shows
+
+
+def run(spark, items: list[dict], worker=echo, **options) -> list[pa.Table]:
+    """All batches of a worker over items."""
     return list(
         in_batches(
             spark,
             items,
-            echo,
+            worker,
             schema=SCHEMA,
             weigh=lambda item: 1.0,
             group=lambda item: item["video"],
@@ -59,6 +86,24 @@ def test_item_that_kills_python_becomes_one_row_and_the_others_survive(spark):
     assert len(rows) == 12
     assert outcomes.pop("5") == "worker_died"
     assert set(outcomes.values()) == {"done"}
+
+
+@pytest.mark.parametrize("gpus", [1, 2])
+def test_local_gpu_stage_has_one_process_for_each_gpu_and_none_that_waits(spark, machine_with_gpus, gpus):
+    machine_with_gpus(gpus)
+    items = [{"name": str(i), "video": str(i)} for i in range(12)]
+    batches = run(spark, items, on_gpu, device="cuda", commit_every_items=6)
+    assert [batch.num_rows for batch in batches] == [6, 6]
+    assert sorted(int(name) for batch in batches for name in batch["name"].to_pylist()) == list(range(12))
+    owners = {tuple(outcome.split()) for batch in batches for outcome in batch["outcome"].to_pylist()}
+    assert sorted(device for device, _ in owners) == [f"cuda:{index}" for index in range(gpus)]
+
+
+def test_bins_of_slots_that_have_one_each_are_as_even_as_their_pieces():
+    pieces = chunks([{"group": i, "weight": float(w)} for i, w in enumerate((5, 4, 3, 3, 3))], lambda item: item["group"])
+    bins = spread(pieces, lambda item: item["weight"], 2)
+    assert sorted(sum(item["weight"] for item in filled) for filled in bins) == [8.0, 10.0]
+    assert len(spread(pieces[:1], lambda item: item["weight"], 2)) == 1
 
 
 def test_chunks_keep_a_group_together_and_bins_shrink_so_that_slots_end_together():
