@@ -26,11 +26,13 @@ class Cascade:
 
     def failed_before(self, scorer: str, row: Mapping[str, Any]) -> str | None:
         """The rule that keeps `scorer` from a clip of which `row` is known; None when it shall run."""
-        rank = self.rank(scorer)
-        if rank == 0:
+        if self.rank(scorer) == 0:
             return None
-        before = frozenset(name for group in self.policy.cascade[:rank] for name in group if row.get(name) is not None)
-        return self.policy.first_failed(row, before)
+        return self.policy.first_failed(row, frozenset(name for name in self.before(scorer) if row.get(name) is not None))
+
+    def before(self, scorer: str) -> frozenset[str]:
+        """Scorers of earlier groups: those whose rules can spare it."""
+        return frozenset(name for group in self.policy.cascade[: self.rank(scorer)] for name in group)
 
     def mark(self, rule: str) -> str:
         """What `scores.skipped_by` keeps: void as soon as the policy's rules change."""

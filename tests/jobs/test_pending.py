@@ -6,6 +6,7 @@ import pytest
 
 from jobs import metadata
 from jobs.pending import pending_clips
+from schemas.lake import Lake
 from schemas.ledger import now
 from schemas.policy import Policy, Rule
 from tests.jobs.test_metadata import lake  # noqa: F401 - a fixture
@@ -73,3 +74,59 @@ def test_clip_that_a_cascade_spared_is_pending_again_when_its_rules_change(score
     assert clips["a-2"]["scorers"] == ["head"]
     assert "technical" in clips["a-2"]["known"]
     assert "a-2" in names(pending_clips(scored, WANTED, retry_failed=False))
+
+
+GROUPS = (("technical",), ("dover",), ("cotracker",))
+RULES = (Rule("sharp", "technical.sharpness", ">=", 10.0), Rule("q", "dover.dover_scores", ">=", 5.0))
+CASCADE = Cascade(Policy("p", RULES, cascade=GROUPS))
+ALL = {"technical": "t-1", "dover": "d-1", "cotracker": "c-1"}
+
+
+@pytest.fixture
+def judged(lake):  # noqa: F811
+    """a-1 failed the rule on sharpness, a-2 that on DOVER's score; b-1 nothing. All were scored by a cascade."""
+    at = now()
+    blurred, sharp = {"sharpness": 4.0, "fingerprint": "t-1"}, {"sharpness": 20.0, "fingerprint": "t-1"}
+    poor, good = {"dover_scores": 4.0, "fingerprint": "d-1"}, {"dover_scores": 6.0, "fingerprint": "d-1"}
+    lake.ledger.append(
+        "scores",
+        [
+            {"clip_id": "a-1", "run_id": "r", "scored_at": at, "technical": blurred, "skipped_by": CASCADE.mark("sharp")},
+            {"clip_id": "a-2", "run_id": "r", "scored_at": at, "technical": sharp, "dover": poor, "skipped_by": CASCADE.mark("q")},
+            {"clip_id": "b-1", "run_id": "r", "scored_at": at, "technical": sharp, "dover": good, "cotracker": {"fingerprint": "c-1"}},
+        ],
+    )
+    metadata.refresh(lake)
+    return lake
+
+
+def pending(scored: Lake, cascade: Cascade | None = CASCADE, **changed: str) -> dict[str, list[str]]:
+    """Pending scorers by clip when these fingerprints are wanted."""
+    return names(pending_clips(scored, ALL | changed, retry_failed=False, cascade=cascade))
+
+
+def test_clips_that_a_cascade_spared_stay_spared_while_they_fail(judged):
+    assert pending(judged) == {}
+    assert pending(judged, cascade=None) == {"a-1": ["cotracker", "dover"], "a-2": ["cotracker"]}
+    assert pending(judged, cotracker="c-2") == {"b-1": ["cotracker"]}
+
+
+def test_cascade_hides_no_scorer_that_it_never_spared(judged):
+    assert pending(judged, dover="d-2") == {"a-2": ["cotracker", "dover"], "b-1": ["dover"]}
+
+
+def test_scorers_after_one_that_is_measured_anew_are_pending_with_it(judged):
+    assert pending(judged, technical="t-2") == {"a-1": ["cotracker", "dover", "technical"], "a-2": ["technical"], "b-1": ["technical"]}
+
+
+def test_clip_that_passes_after_it_was_measured_anew_goes_on_to_the_next_scorers(judged):
+    later = now() + timedelta(seconds=1)
+    judged.ledger.append("scores", [{"clip_id": "a-1", "run_id": "s", "scored_at": later, "technical": {"sharpness": 11.0, "fingerprint": "t-2"}}])
+    metadata.refresh(judged)
+    assert pending(judged, technical="t-2")["a-1"] == ["cotracker", "dover"]
+
+
+def test_failed_measurement_renews_nothing_so_that_an_old_value_still_spares(judged):
+    failure = {"entity": "a-1", "stage": "score:technical", "fingerprint": "t-2", "code": "timeout", "attempt": 1, "at": now()}
+    judged.ledger.append("failures", [failure])
+    assert "a-1" not in pending(judged, technical="t-2")
