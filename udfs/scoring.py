@@ -22,7 +22,7 @@ from udfs import media
 from udfs.cascade import Cascade, Skipped
 from udfs.scorer import Clip, Device, Outcome, Reduced, Scorer
 
-Views = dict[str, Reduced | Rejected]
+Views = dict[str, Reduced | Rejected | Skipped]
 Outcomes = dict[str, "Outcome | Skipped"]
 
 DECODE_AHEAD = 2
@@ -63,8 +63,9 @@ def score_clips(
         def submit() -> None:
             index = next(upcoming, None)
             if index is not None:
-                wanted = [by_name[name] for name in by_name if name in asked[index].scorers]
-                waiting.append((index, pool.submit(_views, asked[index].clip, wanted, videos, locks)))
+                spared = _spared(asked[index], cascade)
+                wanted = [by_name[name] for name in by_name if name in asked[index].scorers and name not in spared]
+                waiting.append((index, pool.submit(_views, asked[index].clip, wanted, spared, videos, locks)))
 
         for _ in range(decode_ahead + clips_per_batch - 1):
             submit()
@@ -76,6 +77,15 @@ def score_clips(
                 known = [dict(asked[index].known) for index, _ in batch]
                 yield from zip((index for index, _ in batch), _scored([views for _, views in batch], known, by_name, locks, cascade))
                 batch = []
+
+
+def _spared(asked: Asked, cascade: Cascade | None) -> dict[str, Skipped]:
+    """The scorers that the cascade keeps from a clip whatever the others of this run will measure."""
+    if cascade is None:
+        return {}
+    stays = {name: value for name, value in asked.known.items() if name not in asked.scorers}
+    rules = {name: cascade.failed_before(name, stays) for name in asked.scorers}
+    return {name: Skipped(rule) for name, rule in rules.items() if rule is not None}
 
 
 class _Video:
@@ -136,13 +146,12 @@ class _Videos:
             video.close()
 
 
-def _views(clip: Clip, scorers: Sequence[Scorer], videos: _Videos, locks: dict[str, threading.Lock]) -> Views:
-    """Decode a clip once and let every scorer keep what it needs."""
+def _views(clip: Clip, scorers: Sequence[Scorer], spared: dict[str, Skipped], videos: _Videos, locks: dict[str, threading.Lock]) -> Views:
+    """Decode a clip once, if any scorer wants it, and let every scorer keep what it needs."""
     try:
-        video = videos.get(clip.uri)
-        return _reduced(clip, scorers, video, locks)
+        return {**spared, **(_reduced(clip, scorers, videos.get(clip.uri), locks) if scorers else {})}
     except Rejected as rejection:
-        return {scorer.name: rejection for scorer in scorers}
+        return {**spared, **{scorer.name: rejection for scorer in scorers}}
     finally:
         videos.done_with(clip.uri)
 

@@ -161,9 +161,20 @@ def test_clip_that_fails_a_cheap_rule_is_spared_the_expensive_scorer(video):
     asked = [Asked(clip(video, 0, 1, "silent"), ("every", "other"), {"speech_ratio": 0.1}), Asked(clip(video, 0, 1), ("every", "other"), {"speech_ratio": 1.0})]
     scorers = [Expensive(name="other"), MeanOfEvery()]
     first = outcomes(asked, scorers, cascade=cascade)
-    assert [row["other"] for row in first] == [Skipped("bright"), Skipped("bright")]
+    assert [row["other"] for row in first] == [Skipped("speech"), Skipped("bright")]
     assert scored == []
     second = outcomes(asked, scorers, cascade=easy)
     assert second[0]["other"] == Skipped("speech")
     assert second[1]["other"]["frames"] == 5
     assert all(row["every"]["frames"] == 5 for row in first + second)
+
+
+def test_clip_that_is_known_to_fail_is_not_decoded_for_those_that_are_spared_it(video, monkeypatch):
+    cascade = Cascade(Policy("p", (Rule("bright", "every.mean", ">=", 1000.0),), cascade=(("every",), ("other",))))
+    scorers = [MeanOfEvery(), MeanOfEvery(name="other")]
+    failed = {"every": {"mean": 5.0}}
+    media.reset_decoder_starts()
+    result = outcomes([Asked(clip(video, 0, 1), ("other",), failed)], scorers, cascade=cascade)
+    assert (result[0]["other"], media.decoder_starts()) == (Skipped("bright"), 0)
+    renewed = outcomes([Asked(clip(video, 0, 1), ("every", "other"), {"every": {"mean": 2000.0}})], scorers, cascade=cascade)
+    assert (renewed[0]["other"], media.decoder_starts()) == (Skipped("bright"), 1)
