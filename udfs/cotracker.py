@@ -1,7 +1,7 @@
 """Scorer `cotracker`: how many points of the picture stay in sight, by CoTracker3 (talkvid.md §3)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from udfs import weights
 from udfs.cotracker_frames import RELEASED_FPS_MAX, paper_windows, released_segments
+from udfs.fingerprint import LATER, NO_RESULT
 from udfs.recent import RecentPlans
 from udfs.scorer import RGB, Clip, Device, Outcome, Reduced
 
@@ -21,7 +22,8 @@ PAPER_SIDE_PX = 512
 
 @dataclass(frozen=True)
 class CoTrackerConfig:
-    """`points_per_side` of the grid and `segment_s`, in seconds, as released: 10,000 points in up to three segments of six seconds.
+    """`points_per_side` of the grid, `frames_per_s` and `segment_s`, in seconds, as released: 10,000 points in up to three segments of six
+    seconds, of which about two frames a second are looked at.
 
     `antialias`: resize to a quarter as the released script's torchvision does. `points_at_once` bounds memory, not the result; None suits the device.
     `paper_windows`: how many of the paper's windows to look at for `paper_ratio` and `mean_displacement_px`; with 0 both are None.
@@ -30,8 +32,9 @@ class CoTrackerConfig:
     points_per_side: int = 100
     segment_s: float = 6.0
     antialias: bool = True
-    points_at_once: int | None = None
+    points_at_once: int | None = field(default=None, metadata=NO_RESULT)
     paper_windows: int = 0
+    frames_per_s: float = field(default=2.0, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +82,8 @@ class CoTracker:
         self._network.points_at_once = self.config.points_at_once
 
     def plan(self, clip: Clip, pts: Sequence[float]) -> list[int]:
-        """About two frames a second of each segment, and those of the paper's windows."""
-        segments = released_segments(pts, clip.fps or RELEASED_FPS_MAX, clip.end_s - clip.start_s, self.config.segment_s)
+        """About `frames_per_s` of each segment, and those of the paper's windows."""
+        segments = released_segments(pts, clip.fps or RELEASED_FPS_MAX, clip.end_s - clip.start_s, self.config.segment_s, self.config.frames_per_s)
         found = FramePlan(segments, paper_windows(pts, self.config.paper_windows))
         self._plans.keep(clip, found)
         return sorted({index for indices in found.segments + found.windows for index in indices})

@@ -13,8 +13,8 @@ PAPER_WINDOW = 16
 PAPER_STRIDE = 8
 
 
-def released_segments(pts: Sequence[float], fps: float, duration_s: float, segment_s: float = 6.0) -> list[list[int]]:
-    """Frames of each segment, about two a second, as indices into `pts`, the frame times in seconds.
+def released_segments(pts: Sequence[float], fps: float, duration_s: float, segment_s: float = 6.0, frames_per_s: float = 2.0) -> list[list[int]]:
+    """Frames of each segment, about `frames_per_s`, as indices into `pts`, the frame times in seconds.
 
     One segment for a clip of up to `segment_s`, first and last for up to twice that, else also one from the middle. The script counts frames
     at the constant rate `fps`; here a count is the frame nearest to that time, which for a constant rate is the same.
@@ -27,7 +27,7 @@ def released_segments(pts: Sequence[float], fps: float, duration_s: float, segme
     if len(frames) > fps and trimmed:
         frames = frames[trimmed:-trimmed]
     times_s = [pts[0] + frame for frame in frames]
-    step = max(1, int(fps / 2))
+    step = max(1, int(fps / frames_per_s))
     spans = [
         range(max(0, math.floor(start_s * fps)), min(math.ceil(end_s * fps), len(times_s)), step) for start_s, end_s in _segment_spans(duration_s, segment_s)
     ]

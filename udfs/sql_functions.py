@@ -1,4 +1,7 @@
-"""Scorers and shot detection as functions of rows, for SQL: what `udfs.spark` wraps. Spark-free."""
+"""Scorers and shot detection as functions of rows, for SQL: what `udfs.spark` wraps. Spark-free.
+
+A call names a span of a file, not a clip of the lake: it sees the whole picture, also of a clip whose row has a `crop`.
+"""
 
 from collections.abc import Sequence
 from functools import lru_cache

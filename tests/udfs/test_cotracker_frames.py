@@ -65,3 +65,8 @@ def test_few_paper_windows_are_spread_over_the_clip():
     assert [window[0] for window in windows] == [0, 48, 104]
     assert paper_windows(constant(5, 25), 3) == [[0, 1, 2, 3, 4]]
     assert paper_windows(constant(125, 25), 0) == []
+
+
+def test_frames_a_second_are_a_setting():
+    (segment,) = released_segments(constant(125, 25), 25, 5.0, frames_per_s=5.0)
+    assert {after - before for before, after in zip(segment, segment[1:])} == {5}

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 Frame = NDArray[np.uint8]
 """(height, width, 3), RGB."""
+LONGEST = 4
+"""The longer side of what is tracked is at most so many times the shorter one: it bounds memory."""
 
 
 def quarter(frame: Frame, *, antialias: bool) -> Frame:
@@ -16,10 +18,12 @@ def quarter(frame: Frame, *, antialias: bool) -> Frame:
 
 
 def short_side(frame: Frame, side_px: int) -> Frame:
-    """Shorter side `side_px`, the other to the nearest multiple of 4 px; antialiased."""
+    """Shorter side `side_px`, the other to the nearest multiple of 4 px; antialiased. Of a longer strip than 4 : 1 the middle is taken."""
     shorter = min(frame.shape[:2])
-    height, width = (side_px if side == shorter else 4 * round(side * side_px / shorter / 4) for side in frame.shape[:2])
-    return _resized(frame, height, width, antialias=True)
+    rows, columns = (min(side, LONGEST * shorter) for side in frame.shape[:2])
+    top, left = (frame.shape[0] - rows) // 2, (frame.shape[1] - columns) // 2
+    height, width = (side_px if side == shorter else 4 * round(side * side_px / shorter / 4) for side in (rows, columns))
+    return _resized(frame[top : top + rows, left : left + columns], height, width, antialias=True)
 
 
 def _resized(frame: Frame, height: int, width: int, *, antialias: bool) -> Frame:

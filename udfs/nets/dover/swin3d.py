@@ -16,7 +16,7 @@ WIDTHS = (96, 192, 384, 768)
 DEPTHS = (2, 2, 6, 2)
 HEAD_WIDTH = 32
 CPU_VECTOR = 16
-"""Numbers in the widest vector of a CPU: torch's attention there works one by one on the keys of a window that fill none (dover.md §9)."""
+"""Numbers in the widest vector of a CPU: torch's attention there works one by one on the keys of a window that fill none (our own measurement)."""
 GATED_STAGES = 3
 """Stages whose bias knows fragments; the last one does not."""
 
