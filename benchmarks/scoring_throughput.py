@@ -8,6 +8,7 @@ import argparse
 import multiprocessing
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from benchmarks.clips import lake_of_clips, videos_of
@@ -15,7 +16,8 @@ from benchmarks.table import show
 from jobs import metadata
 from jobs.packing import chunks, pack
 from jobs.pending import pending_clips
-from jobs.score import ScoreConfig, run, wanted_scorers, work_s
+from jobs.score import ScoreConfig, run, wanted_scorers
+from jobs.score_work import work_s
 from udfs.score_worker import ScoringPlan, score_items
 
 PARALLEL = 2
@@ -43,7 +45,7 @@ def main() -> None:
         items = pending_clips(lake, dict(plan.fingerprints), retry_failed=False)
 
         started = time.monotonic()
-        bins = pack(chunks(items, lambda item: item["video_id"], most=4), work_s, PARALLEL)
+        bins = pack(chunks(items, lambda item: item["video_id"], most=4), partial(work_s, plan=plan), PARALLEL)
         with multiprocessing.get_context("spawn").Pool(PARALLEL) as pool:
             bare_scored = sum(pool.imap_unordered(bare, [(plan, filled) for filled in bins]))
         bare_s = time.monotonic() - started

@@ -46,6 +46,9 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--labels", metavar="CSV", help="labels by uri or video_id, as for ingest")
     parser.add_argument("--preset", metavar="P", help="segmentation preset, as for segment")
     parser.add_argument("--scorers", metavar="A,B", help="names of scorers, as for score")
+    parser.add_argument("--set", metavar="SCORER.FIELD=VALUE", action="append", default=[], help="setting of a scorer, as for score")
+    parser.add_argument("--cascade", metavar="P", help="spare clips that already fail this policy the expensive scorers, as for score")
+    parser.add_argument("--dtype", metavar="D", help="float32 or bfloat16, as for score")
     parser.add_argument("--device", metavar="D", help="auto, cpu or cuda, as for segment and score")
 
 
@@ -58,7 +61,7 @@ def configure(args: Namespace) -> RunConfig:
         export=args.export,
         ingest_words=_words(format=args.format, labels=args.labels, limit=args.limit),
         segment_words=_words(preset=args.preset) + device,
-        score_words=_words(scorers=args.scorers) + device,
+        score_words=_words(scorers=args.scorers, cascade=args.cascade, dtype=args.dtype) + tuple(f"--set={word}" for word in args.set) + device,
         shared=("--lake", args.lake, *(["--quiet"] if args.quiet else [])),
         master=args.master,
         conf=tuple(assignments(args.conf, "--conf").items()),

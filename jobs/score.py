@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from jobs import metadata
+from jobs.arguments import assignments
 from jobs.batches import in_batches
 from jobs.devices import layout, stage_device
 from jobs.history import idle_summary, new_run_id, record
 from jobs.job import Job
 from jobs.pending import pending_clips
+from jobs.score_work import work_s
 from jobs.summary import Summary, check_sum
 from schemas.codes import RETRYABLE
 from schemas.errors import UsageError
@@ -27,6 +29,7 @@ from udfs.cascade import Cascade
 from udfs.registry import available_scorers, build, lacking_weights
 from udfs.score_worker import ROWS, ScoringPlan, died, score_items
 from udfs.scorer import Scorer
+from udfs.scorer_settings import configs_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -40,7 +43,7 @@ WORKER_GIB, WORKER_WITH_NETWORKS_GIB = 1.0, 3.0
 @dataclass(frozen=True)
 class ScoreConfig:
     """What to measure and how. `scorers` empty: all whose weights are there. A batch ends after `commit_every_s` seconds of work,
-    or after `commit_every_items` clips."""
+    or after `commit_every_items` clips. `settings`: pairs of `SCORER.FIELD` and its value, where that is not the default."""
 
     scorers: tuple[str, ...] = ()
     cascade: Policy | None = None
@@ -51,11 +54,18 @@ class ScoreConfig:
     dtype: str = "float32"
     limit: int | None = None
     quiet: bool = False
+    settings: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def configs(self) -> dict[str, Any]:
+        """By scorer its configuration, where it is not the default. Raises `UsageError` for settings that mean nothing."""
+        return configs_of(dict(self.settings))
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Flags of the verb."""
     parser.add_argument("--scorers", metavar="A,B", help="names of scorers; all whose weights are there when not given")
+    parser.add_argument("--set", metavar="SCORER.FIELD=VALUE", action="append", default=[], help="setting of a scorer, such as cotracker.points_per_side=32")
     parser.add_argument("--cascade", metavar="POLICY", help="spare clips that already fail this policy the expensive scorers")
     parser.add_argument("--commit-every", metavar="60s|N", default="60s", help="commit after so many seconds of work, or so many clips")
     parser.add_argument("--retry-failed", action="store_true", help="try clips again that failed before")
@@ -70,7 +80,11 @@ def configure(args: Namespace) -> ScoreConfig:
     cascade = load(args.cascade) if args.cascade else None
     if cascade is not None and not cascade.cascade:
         raise UsageError(f"--cascade {args.cascade}: the policy names no order of scorers; add for example cascade: [[technical, flow], [head]]")
-    return ScoreConfig(names, cascade, seconds, items, args.retry_failed, args.device, args.dtype, args.limit, args.quiet)
+    settings = assignments(args.set, "--set")
+    unasked = sorted(set(configs_of(settings)) - {*names, "head"})
+    if names and unasked:
+        raise UsageError(f"--set {unasked[0]}.…: {unasked[0]} is not among --scorers {args.scorers}")
+    return ScoreConfig(names, cascade, seconds, items, args.retry_failed, args.device, args.dtype, args.limit, args.quiet, tuple(sorted(settings.items())))
 
 
 def _commit_every(text: str) -> tuple[float, int | None]:
@@ -87,19 +101,19 @@ def wanted_scorers(config: ScoreConfig) -> tuple[list[Scorer], dict[str, str]]:
     Raises `MissingError` when a scorer that was named has no weights.
     """
     if config.scorers:
-        scorers = build(config.scorers)
-        return (scorers if not _needs_head(scorers) else build([*config.scorers, "head"])), {}
-    names, skipped = available_scorers()
-    return build(names), skipped
+        scorers = build(config.scorers, config.configs)
+        return (scorers if not _needs_head(scorers) else build([*config.scorers, "head"], config.configs)), {}
+    names, skipped = available_scorers(config.configs)
+    return build(names, config.configs), skipped
 
 
 def _needs_head(scorers: list[Scorer]) -> bool:
     return any("head" in scorer.needs for scorer in scorers)
 
 
-def left_out(name: str) -> str:
+def left_out(name: str, config: ScoreConfig) -> str:
     """The line about a scorer that is skipped for want of weights; `weights list` tells the rest."""
-    lacking = ", ".join(lacking_weights(name))
+    lacking = ", ".join(lacking_weights(name, config.configs))
     return f"score: {name} is left out: weights {lacking} are missing (talkvid weights list)"
 
 
@@ -125,7 +139,7 @@ def run(spark: "SparkSession | None", lake: Lake, config: ScoreConfig) -> Summar
     plan = replace(plan, decoders=max(plan.decoders, layout(spark, plan.device).cores))
     fingerprints = dict(plan.fingerprints)
     for name in skipped:
-        print(left_out(name), file=sys.stderr)
+        print(left_out(name, config), file=sys.stderr)
     metadata.refresh(lake)
     options = {"retry_failed": config.retry_failed, "limit": config.limit, "cascade": cascade, "with_head": _needs_head(scorers)}
     clips = pending_clips(lake, fingerprints, **options)
@@ -159,7 +173,7 @@ def _scored(spark: "SparkSession", clips: list[dict[str, Any]], plan: ScoringPla
         clips,
         partial(score_items, plan),
         schema=ROWS,
-        weigh=work_s,
+        weigh=partial(work_s, plan=plan),
         group=lambda clip: clip["video_id"],
         on_death=partial(died, plan),
         verb="score",
@@ -170,11 +184,6 @@ def _scored(spark: "SparkSession", clips: list[dict[str, Any]], plan: ScoringPla
         device=plan.device,
         worker_gib=WORKER_GIB if set(dict(plan.fingerprints)) <= LIGHT else WORKER_WITH_NETWORKS_GIB,
     )
-
-
-def work_s(clip: dict[str, Any]) -> float:
-    """Rough seconds of one slot for a clip: its length, more for large pictures."""
-    return 0.3 + (clip["end_s"] - clip["start_s"]) * max(0.2, clip["width"] * clip["height"] / 2e6)
 
 
 def _commit(lake: Lake, rows: pa.Table, run_id: str, attempts: dict[tuple[str, str], int], counts: dict[str, int]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from inspect import signature
 from types import MappingProxyType
 from typing import Any
 
@@ -43,9 +44,14 @@ def available_scorers(configs: Mapping[str, Any] = _DEFAULTS) -> tuple[list[str]
     return [name for name, sentence in lacking.items() if not sentence], {name: sentence for name, sentence in lacking.items() if sentence}
 
 
-def lacking_weights(name: str) -> list[str]:
-    """Names of the weights that the scorer `name`, as it is by default, needs and that are not there."""
-    return [weight for weight in _made(name, _DEFAULTS).weights if not weights.available(weight)]
+def lacking_weights(name: str, configs: Mapping[str, Any] = _DEFAULTS) -> list[str]:
+    """Names of the weights that the scorer `name`, configured so, needs and that are not there."""
+    return [weight for weight in _made(name, configs).weights if not weights.available(weight)]
+
+
+def default_config(name: str) -> Any:
+    """The configuration that the scorer `name` has when it is given none."""
+    return signature(_kind(name)).parameters["config"].default
 
 
 def scorer_fingerprint(scorer: Scorer) -> str:
@@ -54,11 +60,15 @@ def scorer_fingerprint(scorer: Scorer) -> str:
 
 
 def _made(name: str, configs: Mapping[str, Any]) -> Scorer:
+    kind = _kind(name)
+    return kind(configs[name]) if name in configs else kind()
+
+
+def _kind(name: str) -> type[Any]:
     if name not in SCORERS:
         raise UsageError(f"there is no scorer called {name!r}; there are {', '.join(SCORERS)}")
     module, _, class_name = SCORERS[name].partition(":")
-    kind = getattr(import_module(module), class_name)
-    return kind(configs[name]) if name in configs else kind()
+    return getattr(import_module(module), class_name)
 
 
 def _lacks(scorer: Scorer) -> str:

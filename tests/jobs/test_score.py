@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks.clips import lake_of_clips
 from jobs import metadata
+from jobs.arguments import verb_parser
 from jobs.cli import Sessions, execute
 from jobs.score import JOB, ScoreConfig, configure, left_out, run, wanted_scorers
 from schemas.errors import UsageError
@@ -102,8 +103,8 @@ def test_a_scorer_that_is_left_out_is_one_short_line(tmp_path, monkeypatch):
     monkeypatch.setenv("TALKVID_WEIGHTS", str(tmp_path))
     _, skipped = wanted_scorers(ScoreConfig())
     assert {"dover", "cotracker", "sync"} <= set(skipped)
-    assert left_out("dover") == "score: dover is left out: weights dover are missing (talkvid weights list)"
-    assert all(len(left_out(name)) < 100 and "\n" not in left_out(name) for name in skipped)
+    assert left_out("dover", ScoreConfig()) == "score: dover is left out: weights dover are missing (talkvid weights list)"
+    assert all(len(left_out(name, ScoreConfig())) < 100 and "\n" not in left_out(name, ScoreConfig()) for name in skipped)
 
 
 def test_cascade_spares_failing_clips_until_its_rules_change(spark, videos, tmp_path):
@@ -170,7 +171,34 @@ def test_driver_killed_in_the_middle_loses_and_doubles_nothing(spark, videos, tm
 
 @pytest.mark.parametrize("text", ["", "0s", "soon", "-5"])
 def test_commit_every_that_means_nothing_is_a_usage_error(text):
-    from jobs.arguments import verb_parser
-
     with pytest.raises(UsageError, match="--commit-every"):
         configure(verb_parser(JOB).parse_args([f"--commit-every={text}"]))
+
+
+def configured(*words: str) -> ScoreConfig:
+    """The configuration of a command line."""
+    return configure(verb_parser(JOB).parse_args(list(words)))
+
+
+def test_setting_of_a_scorer_changes_what_is_measured_and_its_fingerprint(spark, videos, tmp_path):
+    lake = lake_at(tmp_path / "lake", videos)
+    assert run(spark, lake, replace(CONFIG, scorers=("technical",))).counts["scored"] == 9
+    set_ = configured("--scorers", "technical", "--set", "technical.frames_per_s=8", "--device", "cpu", "--quiet")
+    before = measured(lake)
+    assert run(spark, lake, set_).counts["scored"] == 9
+    after = measured(lake)
+    assert all(before[clip]["technical"]["fingerprint"] != after[clip]["technical"]["fingerprint"] for clip in before)
+    assert any(before[clip]["technical"]["sharpness"] != after[clip]["technical"]["sharpness"] for clip in before)
+    assert execute(JOB, lake, set_, Sessions("spark://nowhere:1", {})).counts["in"] == 0
+
+
+def test_setting_decides_which_weights_a_scorer_lacks(tmp_path, monkeypatch):
+    monkeypatch.setenv("TALKVID_WEIGHTS", str(tmp_path))
+    config = configured("--set", "dover.onnx=true")
+    assert "dover-onnx" in wanted_scorers(config)[1]["dover"]
+    assert left_out("dover", config) == "score: dover is left out: weights dover-onnx are missing (talkvid weights list)"
+
+
+def test_setting_of_a_scorer_that_is_not_asked_is_a_usage_error():
+    with pytest.raises(UsageError, match="flow is not among --scorers technical"):
+        configured("--scorers", "technical", "--set", "flow.gap_s=0.04")
