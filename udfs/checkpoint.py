@@ -44,12 +44,20 @@ def is_one(path: Path, holds: str) -> bool:
 
 
 def network_from(path: Path, holds: str, make: Callable[[], Network]) -> Network:
-    """`make()` with the weights of `path`, for inference; its tensors are those of the file, so that processes share their memory."""
+    """`make()` with the weights of `path`, for inference, in the network's own dtypes whatever the file's.
+
+    Tensors that have them already are those of the file, so that processes share their memory. Raises `VerificationError` as `read` does, and for
+    tensors that cannot be turned into the network's, such as quantised ones.
+    """
     import torch
 
     state = read(path, holds)
     with torch.device("meta"):
         network = make()
+    for key, wanted in network.state_dict().items():
+        if state[key].is_floating_point() != wanted.is_floating_point():
+            raise VerificationError(f"{path} is not the checkpoint {holds}: {key} is {state[key].dtype}, expected {wanted.dtype}")
+        state[key] = state[key].to(wanted.dtype)
     network.load_state_dict(state, assign=True)
     return network.eval()
 

@@ -40,6 +40,20 @@ def test_network_gets_the_tensors_of_the_file(tmp_path):
     assert not network.training
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_checkpoint_of_another_precision_is_run_in_the_networks_own(tmp_path, dtype):
+    torch.save({key: value.to(dtype) for key, value in state().items()}, tmp_path / "a.pth")
+    network = checkpoint.network_from(tmp_path / "a.pth", "any", lambda: torch.nn.Linear(3, 2))
+    assert {value.dtype for value in network.state_dict().values()} == {torch.float32}
+    assert torch.equal(network(torch.ones(1, 3)), torch.tensor([[3.0, 12.0]]))
+
+
+def test_a_checkpoint_of_whole_numbers_is_one_sentence(tmp_path):
+    torch.save({key: value.to(torch.int8) for key, value in state().items()}, tmp_path / "a.pth")
+    with pytest.raises(VerificationError, match="a.pth is not the checkpoint any: weight is torch.int8, expected torch.float32$"):
+        checkpoint.network_from(tmp_path / "a.pth", "any", lambda: torch.nn.Linear(3, 2))
+
+
 def test_other_keys_and_shapes_are_named_in_one_sentence(tmp_path):
     torch.save({"weight": torch.zeros(3, 3), "gain": torch.zeros(1)}, tmp_path / "a.pth")
     with pytest.raises(VerificationError, match=r"bias is missing; gain is not part of any; weight is \[3, 3\], expected \[2, 3\]$"):
