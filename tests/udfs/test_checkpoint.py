@@ -71,10 +71,27 @@ class Bomb:
         return (print, ("run",))
 
 
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut short", b"\x10\0\0\0\0\0\0\0{ cut short"])
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b".a text", b"PK\x03\x04 cut short", b"\x10\0\0\0\0\0\0\0{ cut short"])
 def test_what_is_no_checkpoint_is_one_sentence(tmp_path, content):
     (tmp_path / "a.pth").write_bytes(content)
     with pytest.raises(VerificationError, match="a.pth is no"):
+        checkpoint.read(tmp_path / "a.pth", "any")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_checkpoint_cut_short_anywhere_is_one_sentence(tmp_path, zipped):
+    torch.save({"weight": torch.rand(200, 200)}, tmp_path / "whole.pth", _use_new_zipfile_serialization=zipped)
+    content = (tmp_path / "whole.pth").read_bytes()
+    for length in (*range(0, 400, 7), *range(400, len(content), 4001)):
+        (tmp_path / "a.pth").write_bytes(content[:length])
+        with pytest.raises(VerificationError, match="a.pth is no"):
+            checkpoint.read(tmp_path / "a.pth", "any")
+
+
+@pytest.mark.parametrize("content", [{1: torch.zeros(2)}, {"model": {("a", 1): torch.zeros(2)}}, {"weight": 3.0}, 5])
+def test_a_checkpoint_of_something_else_is_one_sentence(tmp_path, content):
+    torch.save(content, tmp_path / "a.pth")
+    with pytest.raises(VerificationError, match="a.pth is no checkpoint: it holds something else than named tensors"):
         checkpoint.read(tmp_path / "a.pth", "any")
 
 

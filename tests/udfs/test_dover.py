@@ -154,9 +154,9 @@ def test_fingerprint_tells_configurations_apart(installed):
     assert scorer_fingerprint(Dover()) != scorer_fingerprint(Dover(DoverConfig(antialias=True)))
 
 
-def _means_model(file, shapes):
-    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
-    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("a", "t")]
+def _means_model(file, shapes, dtype=TensorProto.FLOAT):
+    inputs = [helper.make_tensor_value_info(name, dtype, shape) for name, shape in shapes.items()]
+    outputs = [helper.make_tensor_value_info(name, dtype, None) for name in ("a", "t")]
     axes = helper.make_tensor("axes", TensorProto.INT64, [4], [1, 2, 3, 4])
     nodes = [helper.make_node("ReduceMean", [name, "axes"], [output], keepdims=0) for name, output in zip(shapes, ("a", "t"))]
     model = helper.make_model(helper.make_graph(nodes, "means", inputs, outputs, [axes]), opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
@@ -177,9 +177,13 @@ def test_another_onnx_file_is_refused_in_one_sentence(tmp_path):
     other = _means_model(tmp_path / "four.onnx", INPUTS | {"tech_view": [4, 3, 32, 224, 224]})
     with pytest.raises(VerificationError, match="weights export dover"):
         OnnxJudge(other, Device())
-    (tmp_path / "no.onnx").write_bytes(b"no model")
-    with pytest.raises(VerificationError, match="no ONNX file"):
-        OnnxJudge(tmp_path / "no.onnx", Device())
+    half = _means_model(tmp_path / "half.onnx", INPUTS, TensorProto.FLOAT16)
+    with pytest.raises(VerificationError, match=r"float32: it takes or gives tensor\(float16\); `talkvid weights export dover`"):
+        OnnxJudge(half, Device())
+    for content in (b"no model", b""):
+        (tmp_path / "no.onnx").write_bytes(content)
+        with pytest.raises(VerificationError, match="no ONNX file"):
+            OnnxJudge(tmp_path / "no.onnx", Device())
 
 
 class SmallNetwork(torch.nn.Module):

@@ -21,7 +21,8 @@ class OnnxJudge:
 
     def __init__(self, path: Path, device: Device) -> None:
         import onnxruntime
-        from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
+        from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf
+        from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = device.threads
@@ -30,11 +31,15 @@ class OnnxJudge:
         provider = "CPUExecutionProvider" if device.kind == "cpu" else ("CUDAExecutionProvider", {"device_id": device.index})
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
-        except (Fail, InvalidGraph, InvalidProtobuf) as error:
+        except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoKernel) as error:
             raise VerificationError(f"{path} is no ONNX file that can be run: {error}") from error
         found = {given.name: given.shape for given in self._session.get_inputs()}
         if found != INPUTS or len(self._session.get_outputs()) != 2:
             raise VerificationError(f"{path} is no export of DOVER for one video: it takes {found}, not {INPUTS}; `talkvid weights export dover` makes one")
+        types = {given.type for given in (*self._session.get_inputs(), *self._session.get_outputs())}
+        if types != {"tensor(float)"}:
+            other = ", ".join(sorted(types - {"tensor(float)"}))
+            raise VerificationError(f"{path} is no export of DOVER in float32: it takes or gives {other}; `talkvid weights export dover` makes one")
 
     def __call__(self, aesthetic: NDArray[np.float32], technical: NDArray[np.float32]) -> tuple[list[float], list[float]]:
         """(V, 3, 32, 224, 224) and (3 V, 3, 32, 224, 224) normalised views -> raw aesthetic and technical scores of V clips."""
