@@ -134,7 +134,8 @@ def add(file: str | os.PathLike[str], name: str | None = None) -> Weight:
 def fetch(name: str) -> Weight:
     """Download an entry from its official address, check and pin it; done at once when it is there already.
 
-    Raises `UsageError` where there is nothing to download, `MissingError` when the address cannot be reached.
+    Raises `UsageError` where there is nothing to download, `MissingError` when the address cannot be reached, `VerificationError` when it sent
+    something else, of which nothing is kept.
     """
     from udfs.weights_download import download
 
@@ -150,7 +151,11 @@ def fetch(name: str) -> Weight:
     if weight.sha256 is not None and _digest(part) != weight.sha256:
         part.unlink()
         raise VerificationError(f"what {weight.address} sent for {name} has not the hash the manifest pins; it was thrown away, fetch it again")
-    add(part, name)
+    try:
+        add(part, name)
+    except UsageError as error:
+        part.unlink()
+        raise VerificationError(f"what {weight.address} sent for {name} was thrown away: {error}") from error
     part.unlink()
     return weight
 

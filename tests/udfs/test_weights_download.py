@@ -1,14 +1,17 @@
 """Downloads of weights, against a server of our own."""
 
 import hashlib
+import io
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import torch
 
 from schemas.errors import MissingError, UsageError, VerificationError
 from udfs import weights
+from udfs.nets import expected
 from udfs.weights_download import download
 from udfs.weights_manifest import Weight
 
@@ -16,9 +19,11 @@ CONTENT = bytes(range(256)) * 4096
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `CONTENT` at /weights, with ranges; notes what ranges were asked for."""
+    """Serves `content` at /weights, with ranges; notes what ranges were asked for. It breaks off `lost` bytes before the end."""
 
     asked: list[str | None] = []
+    content = CONTENT
+    lost = 0
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -28,11 +33,17 @@ class Handler(BaseHTTPRequestHandler):
         if self.path != "/weights":
             self.send_error(404)
             return
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+        start, content = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0, self.server.content
+        if asked and start >= len(content):
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(content)}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         self.send_response(206 if asked else 200)
-        self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
-        self.wfile.write(CONTENT[start:])
+        self.wfile.write(content[start : len(content) - self.server.lost])
 
     def log_message(self, *words: object) -> None:
         """Quiet."""
@@ -105,6 +116,60 @@ def test_wrong_size_is_refused(server, tmp_path):
 def test_unreachable_address_is_one_sentence(server, tmp_path):
     with pytest.raises(MissingError, match="could not be fetched"):
         download(address(server, "/elsewhere"), tmp_path / "part", expected_bytes=None, pinned=True)
+
+
+@pytest.fixture
+def unpinned(server, tmp_path, monkeypatch) -> Weight:
+    """The manifest holds one checkpoint whose bytes nobody published; the test's server may send it over plain http."""
+    monkeypatch.setenv("TALKVID_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setattr("udfs.weights_download._refuse_unsafe", lambda address, pinned: None)
+    monkeypatch.setattr(expected, "shapes", lambda name: {"weight": (300, 300)})
+    one = Weight("net", "download", "net.pth", "tests", "MIT", "made here", address(server), holds="net")
+    monkeypatch.setattr(weights, "MANIFEST", (one,))
+    return one
+
+
+@pytest.fixture(scope="module")
+def checkpoint() -> bytes:
+    file = io.BytesIO()
+    torch.save({"weight": torch.zeros(300, 300)}, file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("length", [100, 500_000])
+def test_what_is_refused_is_thrown_away_and_fetched_anew(unpinned, server, checkpoint, length):
+    server.content = b"<html>".ljust(length)
+    with pytest.raises(VerificationError, match="sent for net was thrown away: .*no checkpoint"):
+        weights.fetch("net")
+    assert list(weights.folder().iterdir()) == []
+    server.content = checkpoint
+    weights.fetch("net")
+    assert weights.path("net").read_bytes() == checkpoint and server.asked == [None, None]
+
+
+def test_a_part_longer_than_the_file_is_begun_anew(unpinned, server, checkpoint):
+    weights.folder().mkdir()
+    (weights.folder() / "net.part").write_bytes(b"x" * 500_000)
+    server.content = checkpoint
+    weights.fetch("net")
+    assert weights.path("net").read_bytes() == checkpoint and server.asked == ["bytes=500000-", None]
+
+
+def test_a_whole_part_of_unknown_size_is_taken(unpinned, server, checkpoint):
+    weights.folder().mkdir()
+    (weights.folder() / "net.part").write_bytes(checkpoint)
+    server.content = checkpoint
+    weights.fetch("net")
+    assert weights.path("net").read_bytes() == checkpoint and server.asked == [f"bytes={len(checkpoint)}-"]
+
+
+def test_a_connection_that_ends_early_is_gone_on_with(unpinned, server, checkpoint):
+    server.content, server.lost = checkpoint, 1000
+    with pytest.raises(MissingError, match="ended 1000 bytes early.*run it again to go on"):
+        weights.fetch("net")
+    server.lost = 0
+    weights.fetch("net")
+    assert weights.path("net").read_bytes() == checkpoint and server.asked == [None, f"bytes={len(checkpoint) - 1000}-"]
 
 
 @pytest.mark.parametrize("bad", ["http://127.0.0.1/x", "file:///etc/hostname", "ftp://127.0.0.1/x"])
