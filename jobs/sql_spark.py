@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from schemas import errors
 from schemas.active_policy import active_policy
 from schemas.errors import MissingError, TalkvidError, UsageError
 from schemas.lake import Lake
 from schemas.tables import TABLES
 from schemas.views import curated_sql, funnel_sql, missing_relation
+from udfs.registry import available_scorers
 from udfs.spark import register_functions
 
 if TYPE_CHECKING:
@@ -191,7 +193,27 @@ def explained(error: Any) -> TalkvidError:
     condition = error.getCondition() or ""
     sentence = re.sub(r"^\[[A-Z0-9_.]+\] ?|,? ?SQLSTATE:.*$", "", str(error).strip().partition("\n")[0]).strip()
     if condition.startswith("TABLE_OR_VIEW_NOT_FOUND"):
-        return missing_relation((error.getMessageParameters() or {}).get("relationName", "").replace("`", ""))
+        return missing_relation(_parameter(error, "relationName").replace("`", ""))
+    if condition == "PYTHON_EXCEPTION":
+        return _from_worker(_parameter(error, "traceback") or str(error))
+    if condition == "UNRESOLVED_ROUTINE":
+        name = _parameter(error, "routineName").replace("`", "").lower()
+        lacking = available_scorers()[1].get(name)
+        return MissingError(f"there is no function {name} here: {lacking}") if lacking else UsageError(sentence)
     if condition.startswith(_MISSING_COLUMN):
         return MissingError(sentence)
     return UsageError(sentence or condition)
+
+
+def _parameter(error: Any, name: str) -> str:
+    return (error.getMessageParameters() or {}).get(name, "")
+
+
+def _from_worker(traceback: str) -> TalkvidError:
+    """The last exception of a Python worker's traceback: one of ours as itself, any other as a function that failed."""
+    lines = re.findall(r"^([\w.]+): (.+)$", traceback, re.MULTILINE) or [("", traceback.strip().rpartition("\n")[2])]
+    kind, sentence = lines[-1]
+    module, _, name = kind.rpartition(".")
+    if module == errors.__name__ and issubclass(getattr(errors, name), TalkvidError):
+        return getattr(errors, name)(sentence)
+    return TalkvidError(f"a function of this query failed: {f'{kind}: ' if kind else ''}{sentence}")

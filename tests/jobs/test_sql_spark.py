@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from pyspark.sql.functions import pandas_udf
 
-from schemas.errors import UsageError
+from jobs.sql_spark import SparkEngine
+from schemas.errors import MissingError, TalkvidError, UsageError, VerificationError
 from tests.lake_files import contents
 
 REFUSED = [
@@ -88,3 +91,30 @@ def test_spark_reads_no_file_that_xml_names(spark_engine, tmp_path):
 def test_the_session_of_the_program_stays_as_it_was(spark, spark_engine):
     assert spark.conf.get("spark.sql.variable.substitute") == "true"
     assert spark.sql("SELECT reflect('java.lang.Math', 'abs', -1) AS x").collect()[0]["x"] == "1"
+
+
+def test_a_scorer_without_its_weights_says_how_to_get_them(spark, asked_lake, tmp_path, monkeypatch):
+    monkeypatch.setenv("TALKVID_WEIGHTS", str(tmp_path / "weights"))
+    engine = SparkEngine(spark, asked_lake)
+    with pytest.raises(MissingError, match="no function dover here: the weights dover .*talkvid weights fetch dover"):
+        engine.answer("SELECT Dover(clip_id, 'x', 0, 1) FROM clips")
+    with pytest.raises(UsageError, match="Cannot resolve routine `nonsense`"):
+        engine.answer("SELECT nonsense(1)")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        (VerificationError("the weights dover at /x are others; fetch them again"), VerificationError, "the weights dover at /x are others; fetch them again"),
+        (ZeroDivisionError("division by zero"), TalkvidError, "a function of this query failed: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_what_fails_in_a_function_is_told_by_its_last_line(spark_engine, error, kind, said):
+    @pandas_udf("int")
+    def bad(values: pd.Series) -> pd.Series:
+        raise error
+
+    spark_engine._session.udf.register("bad", bad)
+    with pytest.raises(kind) as raised:
+        spark_engine.answer("SELECT bad(1)").read_all()
+    assert type(raised.value) is kind and str(raised.value) == said
