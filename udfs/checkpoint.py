@@ -53,10 +53,11 @@ def network_from(path: Path, holds: str, make: Callable[[], Network]) -> Network
     state = read(path, holds)
     with torch.device("meta"):
         network = make()
-    for key, wanted in network.state_dict().items():
-        if state[key].is_floating_point() != wanted.is_floating_point():
-            raise VerificationError(f"{path} is not the checkpoint {holds}: {key} is {state[key].dtype}, expected {wanted.dtype}")
-        state[key] = state[key].to(wanted.dtype)
+    wanted = {key: value.dtype for key, value in network.state_dict().items()}
+    for key, value in state.items():
+        if value.is_floating_point() != wanted[key].is_floating_point:
+            raise VerificationError(f"{path} is not the checkpoint {holds}: {key} is {value.dtype}, expected {wanted[key]}")
+        state[key] = value.to(wanted[key])
     network.load_state_dict(state, assign=True)
     return network.eval()
 
