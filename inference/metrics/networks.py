@@ -67,5 +67,7 @@ def _run(network: Any, device: Device, given: NDArray[np.uint8], **options: bool
     """The network's answer to 0..255 float32, in true float32 on a GPU too."""
     import torch
 
-    with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
+    from udfs.nets.true_float32 import true_float32
+
+    with torch.inference_mode(), true_float32():
         return network(torch.from_numpy(np.ascontiguousarray(given)).to(device.torch_name).float(), **options)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from udfs.nets.cotracker3.correlation import EMBEDDING, LEVELS, CorrelationEmbedding, Pyramid, Support, embedded, support_features
 from udfs.nets.cotracker3.features import STRIDE, FeatureNetwork
 from udfs.nets.cotracker3.transformer import UpdateTransformer
+from udfs.nets.true_float32 import true_float32
 
 OFFLINE_FRAMES = 60
 ITERATIONS = 6
@@ -61,6 +62,7 @@ class CoTracker3(nn.Module):
         self.updateformer = UpdateTransformer(TOKEN_WIDTH)
         self.points_at_once: int | None = None
 
+    @true_float32()
     def pyramid(self, video: Tensor) -> Pyramid:
         """Features of (T, 3, H, W) frames in 0..255, H and W multiples of 4."""
         return Pyramid.of(self.fnet.unit_features(video), self.corr_mlp.fc1.weight.dtype)

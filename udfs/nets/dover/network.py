@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from udfs.nets.dover.convnext3d import AestheticBackbone
 from udfs.nets.dover.swin3d import TechnicalBackbone
 from udfs.nets.linear import use_dtype
+from udfs.nets.true_float32 import true_float32
 
 FEATURES = 768
 HIDDEN = 64
@@ -58,6 +59,7 @@ class Dover(nn.Module):
 
 
 @torch.inference_mode()
+@true_float32()
 def raw_scores(network: Dover, aes_view: Tensor, tech_view: Tensor) -> tuple[list[float], list[float]]:
     """Raw aesthetic and technical score of each of V videos; the views are as in `Dover.forward`."""
     aesthetic, technical = network(aes_view, tech_view)

@@ -11,6 +11,7 @@ from udfs.nets.syncnet.agreement import FPS, Agreement, agreement, distance_tabl
 from udfs.nets.syncnet.mfcc import SAMPLE_RATE_HZ, mfcc
 from udfs.nets.syncnet.network import SyncNet, lip_embeddings, sound_embeddings
 from udfs.nets.tiles import keep_freed_memory
+from udfs.nets.true_float32 import true_float32
 from udfs.scorer import Device
 
 SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // FPS
@@ -36,7 +37,7 @@ def judge(network: SyncNet, crops: NDArray[np.uint8], sound: NDArray[np.int16]) 
     if frames < LEAST_FRAMES:
         return None
     windows = frames - _WINDOWS_FEWER
-    with torch.backends.cudnn.flags(allow_tf32=False):
+    with true_float32():
         lips = lip_embeddings(network, crops[: frames - 1])
         heard = sound_embeddings(network, mfcc(sound), windows)
     return agreement(distance_table(lips, heard))
