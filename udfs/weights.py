@@ -18,6 +18,7 @@ from pathlib import Path
 from schemas.errors import MissingError, UsageError, VerificationError
 from udfs import checkpoint, weights_store
 from udfs.faces.pack import is_detector
+from udfs.nets import expected
 from udfs.weights_manifest import MANIFEST, Weight
 
 CHECKPOINTS = (".pth", ".pt", ".safetensors")
@@ -179,13 +180,13 @@ def _check(weight: Weight, place: Path) -> None:
     """Raise `VerificationError` unless the bytes at `place` are the manifest's or the pinned ones."""
     if weight.members:
         wrong = [file.name for file in _files(place) if _digest(file) != weight.members.get(file.name)]
-        expected, found = "the published files", ", ".join(wrong)
+        wanted, found = "the published files", ", ".join(wrong)
         good = not wrong
     else:
-        expected, found = weight.sha256 or _pin(weight), _digest(place)
-        good = expected == found
+        wanted, found = weight.sha256 or _pin(weight), _digest(place)
+        good = wanted == found
     if not good:
-        raise VerificationError(f"the weights {weight.name} at {place} are not {expected or 'pinned'} but {found}; remove them and fetch or add them again")
+        raise VerificationError(f"the weights {weight.name} at {place} are not {wanted or 'pinned'} but {found}; remove them and fetch or add them again")
 
 
 def _pin(weight: Weight) -> str | None:
@@ -214,12 +215,24 @@ def _recognised(source: Path) -> Weight:
             return weight
     if source.suffix in CHECKPOINTS:
         held = next((weight for weight in MANIFEST if weight.holds and checkpoint.is_one(source, weight.holds)), None)
-        if held is not None:
-            return held
+        meant = held or next((weight for weight in MANIFEST if weight.holds and source.name == weight.file), None) or _nearest(source)
+        if meant is not None:
+            return meant
     if any(is_detector(file) for file in _files(source) if file.suffix == ".onnx"):
         return entry("custom-pack")
     names = ", ".join(weight.name for weight in MANIFEST if weight.kind != "package")
     raise UsageError(f"{source} is no file the manifest knows; say which weights it holds with --name NAME, one of {names}")
+
+
+def _nearest(source: Path) -> Weight | None:
+    """The entry that asks for most of the keys of a checkpoint, where it asks for more than half of them."""
+    try:
+        keys = set(checkpoint.tensors(source))
+    except VerificationError:
+        return None
+    shared = {weight.name: len(keys & expected.shapes(weight.holds).keys()) for weight in MANIFEST if weight.holds}
+    name = max(shared, key=lambda name: shared[name], default=None)
+    return entry(name) if name is not None and 2 * shared[name] > len(keys) else None
 
 
 def _copy_file(source: Path, copy: Path) -> None:

@@ -112,6 +112,19 @@ def test_a_checkpoint_added_under_a_name_must_be_that_one(tmp_path, own_weights)
     assert not weights.available("dover")
 
 
+@pytest.mark.parametrize("name", ["DOVER.pth", "mine.pth"])
+def test_a_checkpoint_that_is_nearly_one_is_told_what_it_lacks(tmp_path, own_weights, name):
+    torch.save({"weight": torch.zeros(2, 4)}, tmp_path / name)
+    with pytest.raises(UsageError, match=rf"{name} is not the checkpoint dover: bias is missing; weight is \[2, 4\], expected \[2, 3\]$"):
+        weights.add(tmp_path / name)
+
+
+def test_a_checkpoint_of_other_keys_needs_a_name(tmp_path, own_weights):
+    torch.save({"weight": torch.zeros(2, 3), "other": torch.zeros(1)}, tmp_path / "mine.pth")
+    with pytest.raises(UsageError, match="--name"):
+        weights.add(tmp_path / "mine.pth")
+
+
 def test_a_checkpoint_is_recognised_by_its_keys(tmp_path, own_weights):
     torch.save(state(), tmp_path / "mine.pth")
     assert weights.add(tmp_path / "mine.pth").name == "dover"
