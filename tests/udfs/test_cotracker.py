@@ -1,15 +1,19 @@
 """The scorer `cotracker`: ratios of points in sight."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import torch
 
 from schemas.errors import MissingError
 from tests.udfs.nets.golden_rules import texture, write_golden_checkpoint
 from tests.udfs.watching import watch
 from udfs import weights
 from udfs.cotracker import CoTracker, CoTrackerConfig
-from udfs.nets.cotracker3.camera import visible_ratio
-from udfs.nets.cotracker3.network import CoTracker3
+from udfs.nets.cotracker3 import camera
+from udfs.nets.cotracker3.camera import Motion, paper_motion, visible_ratio
+from udfs.nets.cotracker3.network import CoTracker3, Tracks
 from udfs.nets.cotracker3.session import network_on
 from udfs.nets.cotracker3.sizes import quarter, short_side
 from udfs.registry import build
@@ -52,12 +56,74 @@ def test_one_frame_is_in_sight_altogether(installed):
     assert watch(CoTracker(CoTrackerConfig(points_per_side=3)), texture(1, 64, 64, 9))["cotracker_ratio"] == 1.0
 
 
+NETWORK = SimpleNamespace(time_emb=torch.zeros(1), pyramid=lambda video: None)
+"""In place of the network, where tracks are given."""
+
+
+@pytest.fixture
+def tracked(monkeypatch):
+    """Gives the tracks (T, N, 2) and confidences (T, N) that are found; returns the list that gets the queries."""
+
+    def give(xy, confidence):
+        asked = []
+        monkeypatch.setattr(
+            camera, "track_offline", lambda network, pyramid, queries: asked.append(queries) or Tracks(xy, torch.ones(xy.shape[:2]), confidence)
+        )
+        return asked
+
+    return give
+
+
 def test_the_papers_measures_come_from_one_switch(installed, monkeypatch):
     monkeypatch.setattr("udfs.cotracker.PAPER_SIDE_PX", 256)
     monkeypatch.setattr("udfs.nets.cotracker3.camera.PAPER_POINTS_PER_SIDE", 3)
     values = watch(CoTracker(CoTrackerConfig(points_per_side=2, paper_windows=1)), texture(3, 64, 64, 10), 25.0)
     assert 0.0 <= values["paper_ratio"] <= 1.0
     assert values["mean_displacement_px"] > 0
+
+
+CORNER = (911.0, 511.0)
+"""The last pixel of frames of 912 x 512."""
+
+
+@pytest.mark.parametrize(
+    ("xy", "confidence", "ratio"),
+    [
+        ([(300, 200), (320, 200), (320, 220)], [0.5, 0.5, 0.5], 1.0),
+        ([(300, 200), (320.01, 200), (320, 200)], [1, 1, 1], 0.0),
+        ([(300, 200), (314.2, 214.2), (300, 200)], [1, 1, 1], 0.0),
+        ([(300, 200), (310, 200), (320, 200)], [1, 1, 0.4999], 0.0),
+        ([(300, 200), (310, 200), (320, 200)], [0.4999, 1, 1], 0.0),
+        ([(0, 0), (10, 0), (0, 0)], [1, 1, 1], 1.0),
+        ([(0, 0), (-0.01, 0), (0, 0)], [1, 1, 1], 0.0),
+        ([CORNER, (900, 511), CORNER], [1, 1, 1], 1.0),
+        ([(911, 511), (911, 511.01), (911, 511)], [1, 1, 1], 0.0),
+        ([(911.01, 511), (911, 511), (911, 511)], [1, 1, 1], 0.0),
+    ],
+)
+def test_a_trajectory_is_valid_up_to_the_papers_bounds(tracked, xy, confidence, ratio):
+    """At least 0.5 sure, within the picture and at most 20 px further, in every frame."""
+    tracked(torch.tensor(xy, dtype=torch.float32)[:, None], torch.tensor(confidence, dtype=torch.float32)[:, None])
+    assert paper_motion(NETWORK, np.zeros((3, 512, 912, 3), np.uint8)).ratio == ratio
+
+
+def test_the_papers_measures_of_known_tracks(tracked):
+    """Three points of two steps: 3-4-5 and 6-8-10, twice 30 px, and none at all. The invalid one counts in the displacement."""
+    xy = [[(100, 100), (200, 200), (50, 50)], [(103, 104), (230, 200), (50, 50)], [(109, 112), (260, 200), (50, 50)]]
+    tracked(torch.tensor(xy, dtype=torch.float32), torch.ones(3, 3))
+    assert paper_motion(NETWORK, np.zeros((3, 512, 912, 3), np.uint8)) == Motion(2 / 3, (5 + 10 + 30 + 30) / 6)
+
+
+def test_one_frame_has_no_displacement(tracked):
+    tracked(torch.full((1, 4, 2), 100.0), torch.ones(1, 4))
+    assert paper_motion(NETWORK, np.zeros((1, 512, 912, 3), np.uint8)) == Motion(1.0, None)
+
+
+def test_the_paper_asks_for_the_central_square(tracked):
+    asked = tracked(torch.zeros(1, 256, 2), torch.ones(1, 256))
+    paper_motion(NETWORK, np.zeros((1, 512, 912, 3), np.uint8))
+    assert asked[0].shape == (256, 3)
+    assert asked[0][[0, 1, 255]].tolist() == [[0, 335.5, 135.5], [0, 351.5, 135.5], [0, 575.5, 375.5]]
 
 
 class Ratios:
