@@ -3,10 +3,13 @@
 import json
 
 import pytest
+import torch
 
 from jobs.cli import run_verb
 from jobs.weights import JOB
 from tests.udfs.faces.stand_in_pack import write_detector
+from udfs import weights_export
+from udfs.nets import expected
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +53,16 @@ def test_add_takes_a_file_and_verify_finds_it(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("words", "status"),
-    [(("verify", "buffalo_l"), 3), (("verify", "nonsense"), 2), (("add",), 2), (("fetch",), 2), (("fetch", "centerface"), 2), (("add", "absent.onnx"), 3)],
+    [
+        (("verify", "buffalo_l"), 3),
+        (("verify", "nonsense"), 2),
+        (("add",), 2),
+        (("fetch",), 2),
+        (("fetch", "centerface"), 2),
+        (("add", "absent.onnx"), 3),
+        (("export", "dover"), 3),
+        (("export", "centerface"), 2),
+    ],
 )
 def test_mistakes_are_one_sentence_with_the_exit_status_of_the_contract(words, status, capsys):
     assert talkvid_weights(*words) == status
@@ -64,6 +76,25 @@ def test_altered_weights_are_exit_4(tmp_path, capsys):
         file.write(b"more")
     assert talkvid_weights("verify") == 4
     assert "custom-pack" in capsys.readouterr().err
+
+
+def test_export_writes_the_file_beside_its_checkpoint_and_pins_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(expected, "shapes", lambda name: {"weight": (2, 3)})
+    torch.save({"weight": torch.zeros(2, 3)}, tmp_path / "DOVER.pth")
+    assert talkvid_weights("add", str(tmp_path / "DOVER.pth")) == 0
+    asked = []
+
+    def write(checkpoint, out):
+        asked.append(checkpoint.name)
+        out.write_bytes(b"a graph")
+
+    monkeypatch.setitem(weights_export.EXPORTS, "dover", ("dover-onnx", write))
+    assert talkvid_weights("export", "dover") == 0
+    assert "dover-onnx: the same through onnxruntime" in capsys.readouterr().err
+    assert asked == ["DOVER.pth"]
+    assert (tmp_path / "weights" / "dover.onnx").read_bytes() == b"a graph"
+    assert sorted(file.name for file in (tmp_path / "weights").iterdir()) == ["DOVER.pth", "dover-onnx.json", "dover.json", "dover.onnx"]
+    assert talkvid_weights("verify", "dover-onnx") == 0
 
 
 def test_neither_lake_nor_spark_is_made(tmp_path):
