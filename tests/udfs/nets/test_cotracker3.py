@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -36,6 +37,14 @@ def test_keys_and_shapes_are_those_of_the_official_checkpoint(checkpoint, frames
     state = CoTracker3(frames).state_dict()
     assert sorted(state) == sorted(expected.shapes(checkpoint))
     assert expected.differences(checkpoint, {key: tuple(value.shape) for key, value in state.items()}) == []
+
+
+def test_what_no_golden_number_tells_apart_is_the_originals(offline):
+    """Norms with parameters have another epsilon than those without; the time embedding is worked out in float64."""
+    assert {module.eps for name, module in offline.named_modules() if name.endswith("norm_context")} == {1e-5}
+    frequency = 10000.0 ** (-np.arange(555) / 555)
+    angle = np.arange(60)[:, None] * frequency
+    np.testing.assert_allclose(offline.time_emb[0].numpy(), np.concatenate([np.sin(angle), np.cos(angle)], axis=1), rtol=0, atol=6e-8)
 
 
 def assert_within(found):

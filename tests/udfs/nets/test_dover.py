@@ -100,6 +100,15 @@ def test_small_windows_shrink_with_the_grid():
     assert set(windows.tokens.flatten().tolist()) == set(range(3 * 5 * 14))
 
 
+def test_fragments_of_small_windows_are_those_of_the_shrunk_window():
+    """Five rows of tokens are five fragments; fourteen columns are seven, two tokens each, rolled by three where windows are shifted."""
+    for shifted, columns in ((False, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]), (True, [1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 0, 0, 1])):
+        rows, found = windows_of((8, 5, 14), shifted=shifted).fragment.view(2, 2, 8, 5, 7)
+        assert (rows == torch.arange(5.0)[:, None]).all()
+        assert found[:, 0, 0].flatten().tolist() == columns
+        assert (found == found[:, :1, :1]).all()
+
+
 def test_fragments_are_counted_not_merely_told_apart():
     gap = windows_of((8, 14, 14), shifted=False).fragment_gap()
     assert gap.shape == (4, 392, 392)
