@@ -1,9 +1,11 @@
 """How far bfloat16 moves the released scores, and how many verdicts it flips: `python -m benchmarks.bfloat16 VIDEO... [--device cuda] [--points-per-side 10]`.
 
-Every clip of 5 s is scored in float32 and in bfloat16, with golden weights (not the official ones: their scores mean nothing, their deviations do).
+Every clip of 5 s is scored in float32 and in bfloat16, with golden weights (not the official ones: their scores mean nothing, their
+deviations do). Verdicts are those of the rules of all shipped policies.
 """
 
 import argparse
+import operator
 import os
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.table import show
 from schemas.codes import Rejected
+from schemas.policy_files import load, shipped
 from tests.udfs.nets.golden_rules import write_golden_checkpoint
 from udfs import media, weights
 from udfs.cotracker import CoTrackerConfig
@@ -21,6 +24,7 @@ from udfs.scorer import Clip, Device
 from udfs.scoring import Asked, score_clips, set_up
 
 CLIP_S = 5.0
+COMPARED = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 Values = dict[tuple[str, str], float]
 """By (clip, `scorer.value`)."""
 
@@ -38,14 +42,23 @@ def main() -> None:
     with _golden_weights():
         exact, rough = (_values(clips, Device(arguments.device, dtype=dtype), configs) for dtype in ("float32", "bfloat16"))
     rows = []
-    for name, thresholds in {"dover.aesthetic": (), "dover.technical": (), "dover.dover_scores": (5.0, 7.0), "cotracker.cotracker_ratio": (0.85,)}.items():
+    for name in ("dover.aesthetic", "dover.technical", "dover.dover_scores", "cotracker.cotracker_ratio"):
         pairs = [(exact[key], rough[key]) for key in exact if key[1] == name]
         apart = [abs(one - other) for one, other in pairs]
         middle = sorted(one for one, _ in pairs)[len(pairs) // 2]
-        flips = [sum((one >= border) != (other >= border) for one, other in pairs) for border in (*thresholds, middle)]
-        borders = ", ".join(f"{border:.3g}: {count}" for border, count in zip((*thresholds, middle), flips))
+        borders = ", ".join(f"{op} {border:.3g}: {_flips(pairs, op, border)}" for op, border in (*_thresholds(name), (">=", middle)))
         rows.append((name, len(pairs), f"{sum(apart) / len(apart):.1e}", f"{max(apart):.1e}", borders))
     show(f"bfloat16 beside float32, {arguments.device}", ("value", "clips", "mean deviation", "largest", "flips at threshold (last: the median)"), rows)
+
+
+def _thresholds(column: str) -> list[tuple[str, float]]:
+    """Operator and value of every rule of a shipped policy about that column."""
+    rules = {(rule.op, float(rule.value)) for policy in shipped() for rule in load(policy).rules if rule.column == column and rule.op in COMPARED}
+    return sorted(rules, key=lambda rule: rule[1])
+
+
+def _flips(pairs: list[tuple[float, float]], op: str, border: float) -> int:
+    return sum(COMPARED[op](one, border) != COMPARED[op](other, border) for one, other in pairs)
 
 
 @contextmanager
