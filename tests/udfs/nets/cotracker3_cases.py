@@ -22,7 +22,8 @@ BOUNDS = {
     "fnet": 3e-4,
     **dict.fromkeys(("fmap", "support", "corrfeat", "corrvol"), 2e-5),
     **dict.fromkeys(("corremb", "tokens_in"), 1e-4),
-    **dict.fromkeys(("updateformer", "delta"), 5e-5),
+    "updateformer": 1.5e-5,
+    "delta": 5e-5,
 }
 TRACKS, VISIBILITY, CONFIDENCE = 1e-3, 1e-4, 2e-4
 
