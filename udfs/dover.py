@@ -11,7 +11,7 @@ from schemas.scores import DOVER
 from udfs import weights
 from udfs.nets.dover.sampling import PATCH_PX, Sampling, sample
 from udfs.nets.dover.scores import dover_scores, overall
-from udfs.nets.dover.views import mosaic, normalised, resized
+from udfs.nets.dover.views import mosaic, resized
 from udfs.nets.onnx_session import onnx_device
 from udfs.recent import RecentPlans
 from udfs.scorer import RGB, Clip, Device, Outcome, Reduced
@@ -19,7 +19,7 @@ from udfs.scorer import RGB, Clip, Device, Outcome, Reduced
 GPU_BATCH = 8
 """Clips a GPU scores at once; smaller batches are filled up, so that all have one shape (law 8)."""
 
-View = NDArray[np.float32]
+Views = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Pieces:
 class Judge(Protocol):
     """Whatever runs the network."""
 
-    def __call__(self, aesthetic: View, technical: View) -> tuple[list[float], list[float]]:
-        """(V, 3, 32, 224, 224) and (3 V, 3, 32, 224, 224) normalised views -> raw aesthetic and technical scores of V clips."""
+    def __call__(self, aesthetic: Views, technical: Views) -> tuple[list[float], list[float]]:
+        """(V, 32, 224, 224, 3) and (3 V, 32, 224, 224, 3) views, not normalised -> raw aesthetic and technical scores of V clips."""
 
 
 class Dover:
@@ -107,8 +107,8 @@ class Dover:
         return outcomes
 
     def _scored(self, clips: list[Reduced]) -> Iterator[dict[str, float]]:
-        filled = clips + [clips[-1]] * (self._batch - len(clips))
-        views = [self._views(clip) for clip in filled]
+        views = [self._views(clip) for clip in clips]
+        views += [views[-1]] * (self._batch - len(clips))
         assert self._judge is not None
         raw = self._judge(np.stack([aesthetic for aesthetic, _ in views]), np.concatenate([technical for _, technical in views]))
         for aesthetic, technical, _ in zip(*raw, clips):
@@ -119,8 +119,8 @@ class Dover:
                 "dover_scores": dover_scores(aesthetic),
             }
 
-    def _views(self, clip: Reduced) -> tuple[View, View]:
-        """(3, 32, 224, 224) and (3, 3, 32, 224, 224)."""
+    def _views(self, clip: Reduced) -> tuple[Views, Views]:
+        """(32, 224, 224, 3) and (3, 32, 224, 224, 3)."""
         sampling = self._samplings.of(clip.clip)
         pieces: dict[int, Pieces] = dict(zip(clip.indices, clip.frames, strict=True))
         whole = np.stack([pieces[index].whole for index in sampling.aesthetic.tolist()])
@@ -128,7 +128,7 @@ class Dover:
             np.stack([pieces[index].mosaics[segment] for index in indices])
             for segment, indices in enumerate(sampling.technical.reshape(len(sampling.rows), -1).tolist())
         ]
-        return normalised(whole), np.stack([normalised(segment) for segment in segments])
+        return whole, np.stack(segments)
 
 
 def _too_small(clip: Clip) -> bool:

@@ -19,7 +19,8 @@ from udfs.nets.dover.onnx_export import export
 from udfs.nets.dover.onnx_session import INPUTS, OnnxJudge
 from udfs.nets.dover.scores import dover_scores, overall
 from udfs.nets.dover.swin3d import Block as SwinBlock
-from udfs.nets.dover.views import normalised, resized
+from udfs.nets.dover.torch_session import looked_up
+from udfs.nets.dover.views import normal_values, normalised, resized
 from udfs.registry import build, scorer_fingerprint
 from udfs.scorer import Device, Reduced
 
@@ -55,6 +56,7 @@ class Means:
 
     def __call__(self, aesthetic, technical):
         self.shapes.append((aesthetic.shape, technical.shape))
+        assert aesthetic.dtype == technical.dtype == np.uint8
         return aesthetic.mean((1, 2, 3, 4)).tolist(), technical.reshape(len(aesthetic), -1).mean(1).tolist()
 
 
@@ -87,7 +89,7 @@ def test_every_shape_gives_all_four_values(shape):
     values = watch(scorer, texture(*shape, 1))
     assert list(values) == NAMES
     assert all(isinstance(value, float) for value in values.values())
-    assert judge.shapes == [((1, 3, 32, 224, 224), (3, 3, 32, 224, 224))]
+    assert judge.shapes == [((1, 32, 224, 224, 3), (3, 32, 224, 224, 3))]
     assert values["overall"] == overall(values["aesthetic"], values["technical"])
     assert values["dover_scores"] == dover_scores(values["aesthetic"])
 
@@ -101,7 +103,7 @@ def test_a_picture_smaller_than_a_fragment_has_no_values():
 def test_aesthetic_view_is_the_spread_frames_resized():
     scorer, _ = judged_by_means()
     frames = texture(32, 60, 80, 2)
-    expected = normalised(np.stack([resized(frame, antialias=False) for frame in frames])).mean()
+    expected = np.stack([resized(frame, antialias=False) for frame in frames]).mean()
     assert watch(scorer, frames)["aesthetic"] == pytest.approx(expected, abs=1e-6)
 
 
@@ -126,9 +128,18 @@ def test_values_do_not_depend_on_the_batch():
     alone, _ = judged_by_means()
     together, judge = judged_by_means(batch=4)
     expected = [alone.score([view_of(alone, str(number), frames)])[0] for number, frames in enumerate(clips)]
+    built, views_of = 0, together._views
+
+    def counted(clip):
+        nonlocal built
+        built += 1
+        return views_of(clip)
+
+    together._views = counted
     found = together.score([view_of(together, str(number), frames) for number, frames in enumerate(clips)])
     assert found == [pytest.approx(values) for values in expected]
-    assert judge.shapes == [((4, 3, 32, 224, 224), (12, 3, 32, 224, 224))] * 2
+    assert built == len(clips), "a batch is filled with the last clip's views, not with views made again"
+    assert judge.shapes == [((4, 32, 224, 224, 3), (12, 32, 224, 224, 3))] * 2
 
 
 def test_frames_are_let_go_of():
@@ -167,10 +178,18 @@ def _means_model(file, shapes, dtype=TensorProto.FLOAT):
 def test_an_export_is_run_video_by_video(tmp_path):
     judge = OnnxJudge(_means_model(tmp_path / "dover.onnx", INPUTS), Device())
     random = np.random.default_rng(0)
-    aesthetic, technical = (random.random((2 * shape[0], *shape[1:]), np.float32) for shape in INPUTS.values())
+    views = {name: (2 * clips, frames, 224, 224, 3) for name, (clips, _, frames, _, _) in INPUTS.items()}
+    brightest = np.arange(20, 260, 40)[:, None, None, None, None]
+    aesthetic, technical = (random.integers(brightest[: size[0]], size=size).astype(np.uint8) for size in views.values())
     found = judge(aesthetic, technical)
-    assert found[0] == pytest.approx(aesthetic.mean((1, 2, 3, 4)), abs=1e-5)
-    assert found[1] == pytest.approx(technical.reshape(2, -1).mean(1), abs=1e-5)
+    assert found[0] == pytest.approx([normalised(view).mean() for view in aesthetic], abs=1e-3)
+    assert found[1] == pytest.approx(np.reshape([normalised(view).mean() for view in technical], (2, -1)).mean(1), abs=1e-3)
+
+
+def test_values_looked_up_on_a_device_are_those_of_a_cpu():
+    views = np.stack([texture(3, 40, 50, seed) for seed in (0, 1)])
+    found = looked_up(torch.from_numpy(normal_values()), torch.from_numpy(views))
+    assert np.array_equal(found.numpy(), np.stack([normalised(view) for view in views]))
 
 
 def test_another_onnx_file_is_refused_in_one_sentence(tmp_path):

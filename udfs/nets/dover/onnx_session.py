@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import VerificationError
 from udfs.nets.dover.sampling import AESTHETIC, TECHNICAL, VIEW_PX
+from udfs.nets.dover.views import normalised
 from udfs.scorer import Device
 
 INPUTS = {
@@ -41,11 +42,11 @@ class OnnxJudge:
             other = ", ".join(sorted(types - {"tensor(float)"}))
             raise VerificationError(f"{path} is no export of DOVER in float32: it takes or gives {other}; `talkvid weights export dover` makes one")
 
-    def __call__(self, aesthetic: NDArray[np.float32], technical: NDArray[np.float32]) -> tuple[list[float], list[float]]:
-        """(V, 3, 32, 224, 224) and (3 V, 3, 32, 224, 224) normalised views -> raw aesthetic and technical scores of V clips."""
-        clips = TECHNICAL.segments
+    def __call__(self, aesthetic: NDArray[np.uint8], technical: NDArray[np.uint8]) -> tuple[list[float], list[float]]:
+        """(V, 32, 224, 224, 3) and (3 V, 32, 224, 224, 3) views of 8 bit -> raw aesthetic and technical scores of V clips."""
+        segments = technical.reshape(len(aesthetic), TECHNICAL.segments, *technical.shape[1:])
         raw = [
-            self._session.run(None, {"aes_view": aesthetic[video : video + 1], "tech_view": technical[clips * video : clips * (video + 1)]})
-            for video in range(len(aesthetic))
+            self._session.run(None, {"aes_view": normalised(whole)[None], "tech_view": np.stack([normalised(segment) for segment in parts])})
+            for whole, parts in zip(aesthetic, segments)
         ]
         return [float(np.mean(a)) for a, _ in raw], [float(np.mean(t)) for _, t in raw]

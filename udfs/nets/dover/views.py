@@ -84,5 +84,10 @@ def _antialiased(frame: Frame) -> NDArray[np.float32]:
 
 def normalised(view: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(T, 224, 224, 3) 8 bit -> (3, T, 224, 224), zero mean and unit deviation over the training data."""
-    value = (np.arange(256, dtype=np.float32)[:, None] - MEAN) / STD
+    value = normal_values()
     return np.stack([value[:, channel][view[..., channel]] for channel in range(3)])
+
+
+def normal_values() -> NDArray[np.float32]:
+    """(256, 3): what each 8-bit value of each channel becomes."""
+    return (np.arange(256, dtype=np.float32)[:, None] - MEAN) / STD
