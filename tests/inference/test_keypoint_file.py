@@ -76,3 +76,17 @@ def test_damage_and_absence_are_told_apart(tmp_path):
         with pytest.raises(Rejected) as damaged:
             read_keypoints(path)
         assert damaged.value.code == "decode_error"
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_file_that_is_cut_anywhere_is_damaged(tmp_path, zipped):
+    whole, cut = tmp_path / "whole.pth", tmp_path / "cut.pth"
+    torch.save([np.arange(6, dtype=np.float32).reshape(3, 2) + frame for frame in range(40)], whole, _use_new_zipfile_serialization=zipped)
+    data = whole.read_bytes()
+    codes = set()
+    for length in range(0, len(data) - 1, max(1, len(data) // 100)):
+        cut.write_bytes(data[:length])
+        with pytest.raises(Rejected, match="cut.pth") as damaged:
+            read_keypoints(cut)
+        codes.add(damaged.value.code)
+    assert codes == {"decode_error"}
