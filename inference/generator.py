@@ -126,7 +126,8 @@ class TalkVidInference:
             with about("the portrait", reference_image):
                 portrait = read_portrait(reference_image, width, height, self.networks.faces)
             driving = self._driving(kps_path, driving_video, chosen, frames, width, height)
-            points = retargeted(chosen.retarget_strategy, portrait.keypoints, driving, frames, as_released=chosen.retarget_as_released)
+            with about("the key points" if kps_path is not None else "the driving video", kps_path if kps_path is not None else driving_video):
+                points = retargeted(chosen.retarget_strategy, portrait.keypoints, driving, frames, as_released=chosen.retarget_as_released)
             progress = _Progress(told, frames, chosen)
             latents = self._latents(portrait, points, self._spoken(sound, frames), chosen, progress)
             del sound

@@ -9,10 +9,14 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from schemas.codes import Rejected
+
 Points = NDArray[np.float32]
 """(3, 2), or (frames, 3, 2) for a sequence."""
 
 FAR = 10_000.0
+MOST_PX = 1 << 14
+"""Key points further than this from the corner of the picture are an error in their file, and beyond what is drawn surely."""
 
 
 def resampled(sequence: Points, frames: int) -> Points:
@@ -27,19 +31,20 @@ def retargeted(strategy: str, reference: Points, sequence: Points | None, frames
 
     `fix_face`: those of the portrait; `no_retarget`: the sequence as it is; `naive_retarget`: the sequence, sized like the portrait's face and moved onto
     it; `offset_retarget`: the portrait's, moved by half of what the sequence's nose moves.
+    Raises `Rejected`, `decode_error`: a face that is needed has no width or height, or points lie far outside any picture.
     """
     if strategy == "fix_face":
         return np.repeat(reference[None].astype(np.float32), frames, axis=0)
     if sequence is None:
         raise ValueError(f"{strategy} needs a sequence of key points")
-    driving = resampled(sequence, frames)
+    driving = _within_reach(resampled(sequence, frames))
     if strategy == "no_retarget":
         return driving
     sized = driving * scales(reference, driving[alike(reference, driving, as_released=as_released)])
     if strategy == "naive_retarget":
-        return sized - (sized[0, 2] - reference[2])
+        return _within_reach(sized - (sized[0, 2] - reference[2]))
     if strategy == "offset_retarget":
-        return moved_by_half(reference, sized, mirrored=as_released)
+        return _within_reach(moved_by_half(reference, sized, mirrored=as_released))
     raise ValueError(f"there is no strategy {strategy!r}")
 
 
@@ -56,15 +61,23 @@ def alike(reference: Points, sequence: Points, *, as_released: bool = False) -> 
 
 
 def scales(reference: Points, other: Points) -> Points:
-    """How much wider and higher the portrait's face is than another: (2,)."""
-    width = np.linalg.norm(reference[0] - reference[1]) / np.linalg.norm(other[0] - other[1])
-    return np.array([width, _height(reference) / _height(other)], np.float32)
+    """How much wider and higher the portrait's face is than another: (2,). Raises `Rejected`, `decode_error`, for one without width or height."""
+    wide, high = np.linalg.norm(other[0] - other[1]), _height(other)
+    if wide == 0 or high == 0:
+        raise Rejected("decode_error", "the face most like the portrait's is flat: its eyes lie on one point, or its nose between them")
+    return np.array([np.linalg.norm(reference[0] - reference[1]) / wide, _height(reference) / high], np.float32)
 
 
 def moved_by_half(reference: Points, sized: Points, *, mirrored: bool = False) -> Points:
     """The portrait's key points, moved by half of what the nose of `sized` moves since its first frame; `mirrored`: the other way."""
     way = (sized[:, 2:] - sized[0, 2]) / 2
     return reference - way if mirrored else reference + way
+
+
+def _within_reach(points: Points) -> Points:
+    if not (np.abs(points) <= MOST_PX).all():
+        raise Rejected("decode_error", f"key points lie more than {MOST_PX} px outside the picture")
+    return points
 
 
 def _turn(points: Points) -> NDArray[np.float32]:
@@ -77,5 +90,6 @@ def _height(points: Points) -> float:
     """From the nose to the line between the eyes, not beyond its ends."""
     left, right, nose = points
     along = right - left
-    share = np.clip(np.dot(nose - left, along) / np.dot(along, along), 0, 1)
+    length = float(np.dot(along, along))
+    share = np.clip(np.dot(nose - left, along) / length, 0, 1) if length > 0 else 0.0
     return float(np.linalg.norm(nose - (left + share * along)))

@@ -120,7 +120,14 @@ def test_every_option_changes_the_video(maker, portrait, sound, tmp_path):
 
 @pytest.mark.parametrize(
     ("which", "code"),
-    [("no_face", "no_face"), ("no_picture", "not_media"), ("absent", "vanished"), ("no_sound", "not_media"), ("no_kps", "decode_error")],
+    [
+        ("no_face", "no_face"),
+        ("no_picture", "not_media"),
+        ("absent", "vanished"),
+        ("no_sound", "not_media"),
+        ("no_kps", "decode_error"),
+        ("flat_kps", "decode_error"),
+    ],
 )
 def test_an_input_that_cannot_be_used_is_named_in_a_sentence_and_leaves_no_file(maker, portrait, sound, tmp_path, which, code):
     from PIL import Image
@@ -130,11 +137,13 @@ def test_an_input_that_cannot_be_used_is_named_in_a_sentence_and_leaves_no_file(
     words = tmp_path / "words.txt"
     words.write_text("only words")
     picture = {"no_face": grey, "no_picture": words, "absent": tmp_path / "absent.jpg"}.get(which, portrait)
-    extra = {"kps_path": words, "retarget_strategy": "no_retarget"} if which == "no_kps" else {}
+    flat = tmp_path / "flat.pth"
+    torch.save([np.zeros((3, 2), np.float32)], flat)
+    extra = {"kps_path": words if which == "no_kps" else flat, "retarget_strategy": "naive_retarget"} if which.endswith("_kps") else {}
     with pytest.raises(Rejected) as caught:
         maker.generate(picture, words if which == "no_sound" else sound, tmp_path / "out.mp4", **QUICK, **extra)
     assert caught.value.code == code
-    named = {"no_sound": words, "no_kps": words}.get(which, picture)
+    named = {"no_sound": words, "no_kps": words, "flat_kps": flat}.get(which, picture)
     assert str(named) in caught.value.detail and "\n" not in caught.value.detail
     assert not (tmp_path / "out.mp4").exists()
 

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from inference.retargeting import alike, moved_by_half, resampled, retargeted, scales
+from inference.retargeting import MOST_PX, alike, moved_by_half, resampled, retargeted, scales
+from schemas.codes import Rejected
+from training.keypoint_image import draw_keypoints
 
 FRAMES = 44
 
@@ -57,3 +59,37 @@ def test_the_other_strategies_keep_the_portrait_or_the_sequence(reference, seque
     fixed = retargeted("fix_face", reference, None, 5)
     assert fixed.shape == (5, 3, 2) and (fixed == reference).all()
     np.testing.assert_array_equal(retargeted("no_retarget", reference, sequence, len(sequence)), sequence)
+
+
+@pytest.mark.parametrize("strategy", ["naive_retarget", "offset_retarget"])
+@pytest.mark.parametrize("face", [np.zeros((3, 2)), [[20, 30], [20, 30], [30, 50]], [[20, 30], [40, 30], [30, 30]]], ids=["a point", "no width", "no height"])
+def test_a_flat_face_is_refused_in_a_sentence(reference, strategy, face):
+    with pytest.raises(Rejected, match="flat") as caught:
+        retargeted(strategy, reference, np.array([face] * 4, np.float32), 6)
+    assert caught.value.code == "decode_error"
+
+
+def test_a_flat_face_that_nothing_is_measured_on_does_no_harm(reference, sequence):
+    sequence[5] = 0
+    assert np.isfinite(retargeted("naive_retarget", reference, sequence, len(sequence))).all()
+
+
+@pytest.mark.parametrize("strategy", ["no_retarget", "naive_retarget", "offset_retarget"])
+def test_points_far_outside_any_picture_are_refused_in_a_sentence(reference, sequence, strategy):
+    with pytest.raises(Rejected, match="outside the picture") as caught:
+        retargeted(strategy, reference, sequence * np.float32(1e30), 6)
+    assert caught.value.code == "decode_error"
+
+
+def test_a_face_so_small_that_the_portraits_size_throws_it_far_out_is_refused(reference, sequence):
+    tiny = reference[2] + (sequence - sequence[0, 2]) * np.float32(1e-3)
+    tiny[-1] += 500
+    with pytest.raises(Rejected, match="outside the picture"):
+        retargeted("naive_retarget", reference, tiny, len(tiny))
+
+
+@pytest.mark.parametrize("strategy", ["no_retarget", "naive_retarget", "offset_retarget"])
+def test_points_as_far_out_as_is_taken_can_be_drawn(reference, strategy):
+    edge = np.array([[MOST_PX, MOST_PX], [-MOST_PX, -MOST_PX], [MOST_PX, -MOST_PX]], np.float32)
+    for face in retargeted(strategy, reference, edge[None], 1):
+        assert draw_keypoints(face, 64, 64).shape == (64, 64, 3)
