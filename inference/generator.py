@@ -23,6 +23,7 @@ from inference.retargeting import Points, retargeted
 from inference.sound import heard, tokens, whole_sound
 from inference.video_conditions import VideoConditions
 from inference.video_file import VideoFile
+from schemas import storage
 from schemas.errors import UsageError
 from training.model.conditions import Conditions
 from training.model.context_windows import anchored_windows
@@ -111,14 +112,15 @@ class TalkVidInference:
 
         `changes` are fields of `Options` over `options`. Key points come from `kps_path`, else from `driving_video`; `fix_face` needs neither.
         The same inputs, options and seed give the same bytes on one kind of device, on however many of them.
-        Raises `UsageError` for options that mean nothing and `Rejected` for an input that cannot be used (`no_face`, `no_audio`, `not_media`,
-        `decode_error`, `vanished`, `too_large`); then no file is written.
+        Raises `UsageError` for options that mean nothing or a place that cannot be written, and `Rejected` for an input that cannot be used (`no_face`,
+        `no_audio`, `not_media`, `decode_error`, `vanished`, `too_large`); then no file is written.
         """
         started = time.monotonic()
         chosen = replace(options or Options(), **changes)
         width, height = chosen.image_width or self.checkpoint.side_px, chosen.image_height or self.checkpoint.side_px
         if chosen.retarget_strategy != "fix_face" and kps_path is None and driving_video is None:
             raise UsageError(f"retarget_strategy {chosen.retarget_strategy} needs kps_path or driving_video")
+        storage.check_writable(os.fspath(output_path))
         with one_torch_thread() if self.networks.device.type == "cpu" else nullcontext(), torch.no_grad():
             with about("the sound", audio_file):
                 sound = whole_sound(audio_file)

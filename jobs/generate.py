@@ -54,10 +54,10 @@ def _one(config: GenerateConfig) -> Summary:
     from inference.generator import TalkVidInference, all_gpus
     from udfs.device import resolve
 
-    inputs = _inputs(config)
+    inputs, output = _inputs(config), storage.address(config.output_path)
+    storage.check_writable(output)
     several = all_gpus() if config.do_multi_devices_inference and resolve(config.device) == "cuda" else None
     maker = TalkVidInference(config.checkpoint_path, config.device, devices=several, dtype=config.dtype, save_gpu_memory=config.save_gpu_memory)
-    output = storage.address(config.output_path)
     try:
         with ExitStack() as stack:
             places = {name: stack.enter_context(staged(place)) for name, place in inputs.items()}

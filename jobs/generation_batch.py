@@ -16,7 +16,7 @@ from jobs.generation_plan import STAGE, BatchPlan, Request, batch_plan, requests
 from jobs.generation_table import read_wishes, source_of
 from jobs.history import new_run_id, record
 from jobs.summary import Summary, check_sum
-from schemas import unfinished
+from schemas import storage, unfinished
 from schemas.codes import RETRYABLE
 from schemas.lake import Lake
 from schemas.ledger import now
@@ -39,7 +39,7 @@ class Planned:
 
 
 def planned_batch(lake: Lake, config: GenerateConfig) -> Planned:
-    """Read the table and compare it with what is there. Raises `MissingError` and `UsageError` as its parts do."""
+    """Read the table and compare it with what is there. Raises `MissingError` and `UsageError` as its parts do, also where videos cannot be written."""
     from inference.networks import Checkpoint
 
     checkpoint = Checkpoint.at(config.checkpoint_path)
@@ -47,6 +47,8 @@ def planned_batch(lake: Lake, config: GenerateConfig) -> Planned:
     place = hashlib.sha256(f"{source} {fingerprint}".encode()).hexdigest()[:12]
     wanted = requests(read_wishes(source), config.options, config.out or lake.place.at("generations", place), fingerprint)
     plan = batch_plan(lake, wanted, source, fingerprint, retry_failed=config.retry_failed, limit=config.limit)
+    for output in {request.output_uri.rpartition("/")[0]: request.output_uri for request in plan.pending}.values():
+        storage.check_writable(output)
     some = len(plan.present) + len(plan.failed) + len(plan.pending)
     return Planned(source, fingerprint, plan, some, SMOKE_WORKER_GIB if checkpoint.side_px < 512 else FULL_WORKER_GIB)
 

@@ -1,5 +1,6 @@
 """The command line of `generate`."""
 
+import os
 from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, Namespace
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,8 @@ from schemas import storage
 from schemas.errors import UsageError
 
 DEFAULT_CHECKPOINT = "model_ckpts"
+VIDEO_SUFFIX = ".mp4"
+"""How the name of every video ends."""
 RANDOM = "RANDOM WEIGHTS: what the faces do means nothing"
 
 
@@ -97,8 +100,10 @@ def configure(args: Namespace) -> GenerateConfig:
         missing = [f"--{name}" for name in single if getattr(args, name) is None]
         if missing:
             raise UsageError(f"{', '.join(missing)} is missing; or give --table for many videos")
-        if Path(args.output_path).is_dir():
+        if os.path.isdir(args.output_path):
             raise UsageError(f"--output_path {args.output_path} is a folder; give the name of an mp4")
+        if not args.output_path.lower().endswith(VIDEO_SUFFIX):
+            raise UsageError(f"--output_path {args.output_path}: videos are mp4; give a name that ends in {VIDEO_SUFFIX}")
         if args.out is not None or args.retry_failed:
             raise UsageError("--out and --retry-failed belong to --table")
     elif any(getattr(args, name) is not None for name in (*single, "kps_path", "driving_video_path")):

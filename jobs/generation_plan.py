@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from inference.options import Options
+from jobs.generation_config import VIDEO_SUFFIX
 from jobs.generation_table import Wish
 from jobs.history import new_run_id
 from schemas import storage
@@ -73,7 +74,9 @@ def requests(wishes: Iterable[Wish], defaults: Mapping[str, Any], out: str, mode
             raise UsageError(f"{wish.where}: {error}") from error
         contents = {kind: _content(place, digests) for kind, place in wish.inputs.items()}
         asked = json.dumps([model_fingerprint, asdict(options), {kind: digest for kind, (digest, _) in contents.items()}], sort_keys=True)
-        output = storage.at(out, wish.output_path or f"{name}.mp4") if not _absolute(wish.output_path) else storage.address(wish.output_path or "")
+        if wish.output_path is not None and not wish.output_path.lower().endswith(VIDEO_SUFFIX):
+            raise UsageError(f"{wish.where}: output_path {wish.output_path!r} does not end in {VIDEO_SUFFIX}")
+        output = storage.at(out, wish.output_path or f"{name}{VIDEO_SUFFIX}") if not _absolute(wish.output_path) else storage.address(wish.output_path or "")
         digest = hashlib.sha256(asked.encode()).hexdigest()[:16]
         mark = "random:" if model_fingerprint.startswith("random:") else ""
         found.append(Request(name, wish, options, output, f"{mark}{STAGE}-{digest}", sum(size for _, size in contents.values())))

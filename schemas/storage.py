@@ -181,6 +181,27 @@ def writing(uri: str) -> Iterator[BinaryIO]:
             os.unlink(temporary)
 
 
+def check_writable(uri: str) -> None:
+    """See, before hours of work, that a file can be put under an address; makes its folder. Raises `UsageError`, for stores as `s3.reaching` does."""
+    if is_remote(uri):
+        bucket, key = s3.split(address(uri))
+        with s3.reaching(uri):
+            s3.client().list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
+        return
+    final = Path(address(uri))
+    if os.path.isdir(final):
+        raise UsageError(f"{final} is a folder; give the name of a file")
+    temporary = unfinished.beside(final)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.lstat(final)  # a name too long is told here; the one beside it is shorter
+        final.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+        temporary.unlink()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{final} cannot be written: {getattr(error, 'strerror', None) or error}") from error
+
+
 def delete(uri: str) -> bool:
     """Delete a file; returns whether it was there."""
     there = exists(uri)

@@ -44,7 +44,7 @@ def test_a_frozen_network_that_is_nowhere_is_told_before_anything_is_loaded(tmp_
         (folder / name / "model.safetensors").unlink()
         with pytest.raises(MissingError, match=f"the weights {name} .* are missing: `talkvid weights fetch {name}`"):
             Checkpoint.at(folder).fingerprint()
-        words = ["--reference_image_path=a", "--audio_path=b", "--output_path=c", f"--checkpoint_path={folder}", "--device=cpu"]
+        words = ["--reference_image_path=a", "--audio_path=b", "--output_path=c.mp4", f"--checkpoint_path={folder}", "--device=cpu"]
         assert run_verb(JOB, words) == 3
         said = capsys.readouterr().err
         assert said.startswith(f"talkvid generate: the weights {name} (") and said.count("\n") == 1

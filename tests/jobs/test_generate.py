@@ -220,6 +220,8 @@ def test_driver_killed_in_the_middle_loses_doubles_and_tears_nothing(spark, inpu
         ([{"reference_image_path": "a b.jpg", "audio_path": "x.wav", "context_frames": 99}], UsageError, "row 2: context_frames is between"),
         ([{"reference_image_path": "", "audio_path": "x.wav"}], UsageError, "row 2: reference_image_path is empty"),
         ([{"reference_image_path": "a b.jpg", "audio_path": "x.wav", "generation_id": "../x"}], UsageError, "generation_id '../x'"),
+        ([{"reference_image_path": "a b.jpg", "audio_path": "x.wav", "output_path": "x.avi"}], UsageError, "row 2: output_path 'x.avi' does not end in .mp4"),
+        ([{"reference_image_path": "a b.jpg", "audio_path": "x.wav", "output_path": "/proc/x.mp4"}], UsageError, "/proc/x.mp4 cannot be written"),
         ([{"reference_image_path": "a b.jpg", "audio_path": "x.wav", "generation_id": "x"}] * 2, UsageError, "is also that of"),
     ],
 )
@@ -246,13 +248,22 @@ def test_a_parquet_file_and_a_table_of_the_lake_do_as_well(inputs, wanted, tmp_p
         source_of("nothing", lake)
 
 
+def test_a_video_that_cannot_be_written_is_told_before_the_model_is_loaded(inputs, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("inference.generator.TalkVidInference", None)
+    one = [f"--reference_image_path={inputs / 'a b.jpg'}", f"--audio_path={inputs / 'sound 0.wav'}", f"--checkpoint_path={inputs / 'trained'}"]
+    assert run_verb(JOB, [*one, f"--output_path={inputs / 'a b.jpg' / 'o.mp4'}", f"--lake={tmp_path / 'no'}"]) == 2
+    said = capsys.readouterr().err
+    assert said.endswith("a b.jpg/o.mp4 cannot be written: Not a directory\n") and said.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         ([], "--reference_image_path, --audio_path, --output_path is missing"),
         (["--table", "t.csv", "--audio_path", "a.wav"], "files stand in its columns"),
-        (["--reference_image_path", "a", "--audio_path", "b", "--output_path", "c", "--retry-failed"], "belong to --table"),
-        (["--reference_image_path", "a", "--audio_path", "b", "--output_path", "c", "--context_frames", "40"], "context_frames is between"),
+        (["--reference_image_path", "a", "--audio_path", "b", "--output_path", "c.mp4", "--retry-failed"], "belong to --table"),
+        (["--reference_image_path", "a", "--audio_path", "b", "--output_path", "c.mp4", "--context_frames", "40"], "context_frames is between"),
+        (["--reference_image_path", "a", "--audio_path", "b", "--output_path", "out.avi"], "give a name that ends in .mp4"),
     ],
 )
 def test_words_that_do_not_go_together_are_usage_errors(words, said):
@@ -261,7 +272,7 @@ def test_words_that_do_not_go_together_are_usage_errors(words, said):
 
 
 def test_known_flags_are_taken_in_either_spelling():
-    words = ["--reference-image-path", "a", "--audio_path", "b", "--output-path", "c", "--retarget-strategy", "naive_retarget", "--save_gpu_memory"]
+    words = ["--reference-image-path", "a", "--audio_path", "b", "--output-path", "c.mp4", "--retarget-strategy", "naive_retarget", "--save_gpu_memory"]
     chosen = configure(verb_parser(JOB).parse_args([*words, "--no-median-filter", "--fps", "25", "--seed", "1"]))
     assert chosen.options == {"retarget_strategy": "naive_retarget", "median_filter": False, "fps": 25.0, "seed": 1}
     assert chosen.save_gpu_memory

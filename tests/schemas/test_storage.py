@@ -59,6 +59,20 @@ def test_what_is_not_there_is_none_or_less_than_nothing(base):
         storage.open_file(f"{base}/gone")
 
 
+def test_a_place_to_write_is_tried_without_leaving_anything(base):
+    storage.check_writable(f"{base}/deep/er/out.mp4")
+    assert storage.listed(base) == []
+
+
+def test_a_place_that_cannot_be_written_is_told_in_one_sentence(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    for name in (tmp_path / "file" / "o.mp4", "/proc/o.mp4", tmp_path / f"{'o' * 300}.mp4", f"{tmp_path}/a\0b/o.mp4"):
+        with pytest.raises(UsageError, match="cannot be written"):
+            storage.check_writable(str(name))
+    with pytest.raises(UsageError, match="is a folder"):
+        storage.check_writable(str(tmp_path))
+
+
 def test_large_files_go_up_in_parts_and_a_broken_upload_leaves_none(server, tmp_path, monkeypatch):
     monkeypatch.setattr(storage, "ONE_PUT_BYTES", 5 << 20)
     (tmp_path / "large").write_bytes(b"0123456789abcdef" * (11 << 16))
@@ -97,6 +111,8 @@ def test_http_is_allowed_for_an_http_endpoint_only(monkeypatch):
 def test_a_store_that_cannot_be_used_is_told_in_one_sentence(server, monkeypatch):
     with pytest.raises(MissingError, match="there is no bucket no-bucket"):
         storage.put_bytes(b"", "s3a://no-bucket/x")
+    with pytest.raises(MissingError, match="there is no bucket no-bucket"):
+        storage.check_writable("s3a://no-bucket/x")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
     with pytest.raises(MissingError, match="refuses") as told:
         storage.put_bytes(b"", "s3a://lake-bucket/x")
