@@ -132,6 +132,8 @@ def _content(place: str | None, digests: dict[str, tuple[str, int]]) -> tuple[st
     if place is None:
         return "", 0
     if place not in digests:
+        from pyarrow import ArrowException
+
         whole, size = hashlib.sha256(), 0
         try:
             with storage.open_file(place) as file:
@@ -139,6 +141,6 @@ def _content(place: str | None, digests: dict[str, tuple[str, int]]) -> tuple[st
                     whole.update(block)
                     size += len(block)
             digests[place] = whole.hexdigest(), size
-        except OSError:
+        except (OSError, ValueError, ArrowException):  # also an address that means nothing: the worker makes a row of it
             digests[place] = "absent", 0
     return digests[place]

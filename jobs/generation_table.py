@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +37,7 @@ def source_of(table: str, lake: Lake) -> str:
     """The one address of a table, however it was spelled. Raises `MissingError` where there is none."""
     if storage.is_remote(table):
         return storage.address(table)
-    if Path(table).expanduser().exists():
+    if os.path.exists(storage.address(table)):
         return storage.address(table)
     if table.isidentifier() and lake.place.version(table) >= 0:
         return lake.place.table(table)
@@ -126,12 +127,12 @@ def _address(values: Mapping[str, Any], name: str, base: str | None) -> str | No
     if name not in values:
         return None
     text = str(values[name]).strip()
-    if storage.is_remote(text) or text.startswith("file://") or Path(text).expanduser().is_absolute():
+    if storage.is_remote(text) or text.startswith("file://") or os.path.isabs(os.path.expanduser(text)):
         return storage.address(text) if not storage.is_remote(text) else text
     if base is not None and storage.is_remote(base):
         return storage.at(base, text)
     beside = Path(base or ".", text)
-    return storage.address(beside if beside.exists() or not Path(text).exists() else text)
+    return storage.address(beside if os.path.exists(beside) or not os.path.exists(text) else text)
 
 
 def _typed(where: str, name: str, kind: type, value: Any) -> Any:
@@ -142,7 +143,7 @@ def _typed(where: str, name: str, kind: type, value: Any) -> Any:
         raise UsageError(f"{where}: {name} is true or false, not {text!r}")
     try:
         return int(text) if kind is int and text.lstrip("-").isdigit() else _whole(float(text)) if kind is int else kind(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UsageError(f"{where}: {name} is {'a whole number' if kind is int else 'a number'}, not {text!r}") from None
 
 

@@ -50,14 +50,15 @@ def address(uri: str | os.PathLike[str]) -> str:
         return s3.spelled(text).rstrip("/")
     if is_remote(text):
         raise UsageError(f"{text}: only folders and s3a:// addresses can be written")
-    return str(Path(unquote(text.removeprefix("file://")) if text.startswith("file://") else text).expanduser().absolute())
+    path = unquote(text.removeprefix("file://")) if text.startswith("file://") else text
+    return str(Path(os.path.expanduser(path)).absolute())
 
 
 def size(uri: str) -> int:
     """Bytes of a file; -1 when it is not there."""
     if not is_remote(uri):
-        path = Path(address(uri))
-        return path.stat().st_size if path.is_file() else -1
+        path = address(uri)
+        return os.path.getsize(path) if os.path.isfile(path) else -1
     head = _head(uri)
     return -1 if head is None else head["ContentLength"]
 

@@ -29,7 +29,7 @@ def staged(uri: str | Path) -> Iterator[Path]:
     """
     local = local_path(uri)
     if local is not None:
-        if not local.exists():
+        if not os.path.exists(local):
             raise Rejected("vanished", "the file is not there any more")
         yield local
         return
