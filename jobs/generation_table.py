@@ -4,6 +4,7 @@ import csv
 import io
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,24 +47,17 @@ def source_of(table: str, lake: Lake) -> str:
 
 def read_wishes(source: str) -> list[Wish]:
     """The rows of a table. Raises `MissingError` for a missing column and `UsageError` for an unknown one or a value that means nothing."""
-    base = None
-    if source.lower().endswith((".csv", ".tsv")):
-        base = source.rpartition("/")[0] or "/"
-        rows = _text_rows(source)
-    elif source.lower().endswith(".parquet"):
-        import pyarrow.parquet as pq
-
-        with storage.open_file(source) as file:
-            rows = enumerate(pq.read_table(file).to_pylist(), start=1)
-    else:
-        rows = _delta_rows(source)
+    kind = source.lower().rpartition(".")[2]
+    rows = _text_rows(source) if kind in ("csv", "tsv") else _parquet_rows(source) if kind == "parquet" else _delta_rows(source)
+    base = source.rpartition("/")[0] or "/"
     wishes = [_wish(f"{source} row {number}", row, base) for number, row in rows]
     _refuse_twins(wishes)
     return wishes
 
 
 def _text_rows(source: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    data = storage.read_bytes(source)
+    with _reading(source, "CSV file"):
+        data = storage.read_bytes(source)
     if data is None:
         raise MissingError(f"--table {source}: there is no such file")
     try:
@@ -71,11 +65,20 @@ def _text_rows(source: str) -> Iterator[tuple[int, dict[str, Any]]]:
     except UnicodeDecodeError:
         raise UsageError(f"--table {source}: the file is not UTF-8") from None
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if source.lower().endswith(".tsv") else ",", strict=True)
-    _check_columns(source, [name or "" for name in reader.fieldnames or ()])
     try:
+        _check_columns(source, [name or "" for name in reader.fieldnames or ()])
         yield from ((reader.line_num, row) for row in reader)
     except csv.Error as error:
         raise UsageError(f"--table {source}: line {reader.line_num} is no CSV: {error}") from error
+
+
+def _parquet_rows(source: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    import pyarrow.parquet as pq
+
+    with _reading(source, "Parquet file"), storage.open_file(source) as file:
+        rows = pq.read_table(file)
+    _check_columns(source, rows.column_names)
+    yield from enumerate(rows.to_pylist(), start=1)
 
 
 def _delta_rows(source: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -83,12 +86,29 @@ def _delta_rows(source: str) -> Iterator[tuple[int, dict[str, Any]]]:
     from deltalake.exceptions import TableNotFoundError
 
     try:
-        table = DeltaTable(s3.spelled(source, "s3"), storage_options=s3.rust_options() if s3.is_s3(source) else None)
+        with _reading(source, "Delta table"):
+            rows = DeltaTable(s3.spelled(source, "s3"), storage_options=s3.rust_options() if s3.is_s3(source) else None).to_pyarrow_table()
     except TableNotFoundError:
         raise UsageError(f"--table {source} is neither a .csv, .tsv or .parquet file nor a Delta table") from None
-    rows = table.to_pyarrow_table()
     _check_columns(source, rows.column_names)
     yield from enumerate(rows.to_pylist(), start=1)
+
+
+@contextmanager
+def _reading(source: str, what: str) -> Iterator[None]:
+    """Turn what readers say of something else than a table into `UsageError`; what a store says of itself stays."""
+    from deltalake.exceptions import DeltaError
+    from pyarrow import ArrowException
+
+    try:
+        yield
+    except ArrowException as error:
+        raise UsageError(f"--table {source} is no {what} that can be read: {str(error).splitlines()[0]}") from error
+    except (OSError, DeltaError) as error:
+        if storage.is_remote(source):
+            raise
+        said = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise UsageError(f"--table {source} is no {what} that can be read: {said}") from error
 
 
 def _check_columns(source: str, names: list[str]) -> None:
