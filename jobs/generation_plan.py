@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from posixpath import normpath
 from typing import Any
 
 from inference.options import Options
@@ -59,9 +60,10 @@ class BatchPlan:
 def requests(wishes: Iterable[Wish], defaults: Mapping[str, Any], out: str, model_fingerprint: str) -> list[Request]:
     """What the rows of a table ask for; `defaults` are options from the command line. Without a seed a row's comes from its generation_id.
 
-    Raises `UsageError` for values that mean nothing.
+    Raises `UsageError` for values that mean nothing, and where two rows would write one file.
     """
     digests: dict[str, tuple[str, int]] = {}
+    owners: dict[str, str] = {}
     found, names = [], set()
     for wish in wishes:
         given = {**defaults, **wish.options}
@@ -77,6 +79,9 @@ def requests(wishes: Iterable[Wish], defaults: Mapping[str, Any], out: str, mode
         if wish.output_path is not None and not wish.output_path.lower().endswith(VIDEO_SUFFIX):
             raise UsageError(f"{wish.where}: output_path {wish.output_path!r} does not end in {VIDEO_SUFFIX}")
         output = storage.at(out, wish.output_path or f"{name}{VIDEO_SUFFIX}") if not _absolute(wish.output_path) else storage.address(wish.output_path or "")
+        owner = owners.setdefault(normpath(output), wish.where)
+        if owner != wish.where:
+            raise UsageError(f"{wish.where}: its video {output} is also that of {owner}")
         digest = hashlib.sha256(asked.encode()).hexdigest()[:16]
         mark = "random:" if model_fingerprint.startswith("random:") else ""
         found.append(Request(name, wish, options, output, f"{mark}{STAGE}-{digest}", sum(size for _, size in contents.values())))

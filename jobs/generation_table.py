@@ -174,10 +174,9 @@ def _whole(value: float) -> int:
 
 
 def _refuse_twins(wishes: list[Wish]) -> None:
-    """Raise `UsageError` where two rows have one generation_id or output_path."""
-    seen: dict[tuple[str, str], str] = {}
+    """Raise `UsageError` where two rows have one generation_id."""
+    seen: dict[str, str] = {}
     for wish in wishes:
-        for name in OWN:
-            value = getattr(wish, name)
-            if value is not None and seen.setdefault((name, value), wish.where) != wish.where:
-                raise UsageError(f"{wish.where}: {name} {value!r} is also that of {seen[name, value]}")
+        name = wish.generation_id
+        if name is not None and seen.setdefault(name, wish.where) != wish.where:
+            raise UsageError(f"{wish.where}: generation_id {name!r} is also that of {seen[name]}")
