@@ -9,7 +9,7 @@ import urllib.request
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from schemas.errors import MissingError, TalkvidError, UsageError
+from schemas.errors import MissingError, TalkvidError, UsageError, VerificationError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 WAIT = "spark.talkvid.executorWait"
 """Setting: seconds in which an executor has to come when there is none."""
 WAIT_S = 180.0
-_SAID = {"MissingError": MissingError, "UsageError": UsageError}
+_SAID = {"MissingError": MissingError, "UsageError": UsageError, "VerificationError": VerificationError}
 
 
 def reach_master(master: str, timeout_s: float = 10.0) -> None:
@@ -96,5 +96,5 @@ def python_lacking(error: BaseException) -> MissingError | None:
 
 def worker_said(error: BaseException) -> TalkvidError | None:
     """What a worker on some node cannot do without, when that ended the job; None for other failures."""
-    said = re.search(r"^schemas\.errors\.(MissingError|UsageError): (.+)$", str(error), re.MULTILINE)
+    said = re.search(r"^schemas\.errors\.(MissingError|UsageError|VerificationError): (.+)$", str(error), re.MULTILINE)
     return _SAID[said[1]](f"an executor says: {said[2]}") if said else None

@@ -3,7 +3,7 @@
 import pytest
 
 from cluster.executors import python_lacking, reach_master, worker_said
-from schemas.errors import MissingError
+from schemas.errors import MissingError, VerificationError
 
 ABSENT = """Job aborted due to stage failure: Task 0 in stage 2.0 failed 8 times, most recent failure: java.io.IOException:
 Cannot run program "/opt/none/bin/python": Exec failed, error: 2 (No such file or directory)"""
@@ -41,3 +41,8 @@ def test_masters_are_tried_in_turn_and_other_managers_are_not_asked():
     reach_master("k8s://https://127.0.0.1:9")
     with pytest.raises(MissingError, match=r"127.0.0.1:9: .*; 127.0.0.1:10: "):
         reach_master("spark://127.0.0.1:9,127.0.0.1:10")
+
+
+def test_a_damaged_file_that_a_worker_met_is_its_sentence_too():
+    said = worker_said(RuntimeError(SAID.replace("MissingError", "VerificationError")))
+    assert isinstance(said, VerificationError)

@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from schemas.errors import MissingError, UsageError
+from schemas.errors import MissingError, UsageError, VerificationError
 from training.model.config import FULL, ModelConfig
 from training.model.vexpress import VExpress
 
@@ -33,7 +33,8 @@ _DROPPED = {"reference_net": ("conv_norm_out.weight", "conv_norm_out.bias")}
 def load(model: VExpress, folder: str | os.PathLike[str], step: int | None = None) -> None:
     """Fill all networks from `folder`; `step` chooses among files of several steps, by default the last.
 
-    Raises `MissingError` where a file is absent and `UsageError` where one lacks a key, has an unknown one or another shape.
+    Raises `MissingError` where a file is absent, `VerificationError` where one cannot be read, and `UsageError` where one lacks a key, has an unknown
+    one or another shape.
     `motion_module` may be absent when `denoising_unet` has its keys.
     """
     places = {name: find(folder, name, step) for name in FILES}
@@ -86,7 +87,18 @@ def find(folder: str | os.PathLike[str], name: str, step: int | None = None) -> 
 
 
 def read(file: Path) -> dict[str, Tensor]:
-    """The tensors of a file, on the CPU; nothing but tensors is ever unpickled."""
+    """The tensors of a file, on the CPU; nothing but tensors is ever unpickled. Raises `VerificationError` for a file that holds something else."""
+    try:
+        state = _loaded(file)
+    except Exception as error:  # noqa: BLE001 - a damaged file raises whatever its broken words lead to
+        said = (str(error).splitlines() or [""])[0]
+        raise VerificationError(f"{file} is no checkpoint that can be read without running code: {type(error).__name__}: {said[:200]}") from error
+    if not all(isinstance(tensor, Tensor) for tensor in state.values()):
+        raise VerificationError(f"{file} is no checkpoint: it holds something else than named tensors")
+    return state
+
+
+def _loaded(file: Path) -> dict[str, Tensor]:
     if file.suffix == ".safetensors":
         from safetensors.torch import load_file
 

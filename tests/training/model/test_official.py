@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from schemas.errors import MissingError, UsageError
+from schemas.errors import MissingError, UsageError, VerificationError
 from tests.training.model.golden_model import SMALL
 from training.model import official
 from training.model.expected import shapes
@@ -100,5 +100,25 @@ def test_the_last_step_is_taken_unless_another_is_asked_for(tmp_path: Path) -> N
 def test_a_pickle_with_more_than_tensors_is_not_opened(tmp_path: Path) -> None:
     place = tmp_path / "v_kps_guider.bin"
     torch.save({"conv_in.weight": Path("x")}, place)
-    with pytest.raises(Exception, match="Weights only load failed"):
+    with pytest.raises(VerificationError, match="without running code.*Weights only load failed"):
         official.read(place)
+
+
+@pytest.mark.parametrize("name", ["x.bin", "x.safetensors"])
+def test_a_file_that_is_cut_anywhere_is_named_in_one_sentence(name: str, tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    place, state = tmp_path / name, {"conv_in.weight": torch.ones(64), "conv_in.bias": torch.ones(3)}
+    (save_file if place.suffix == ".safetensors" else torch.save)(state, place)
+    whole = place.read_bytes()
+    for length in range(0, len(whole) - 1, max(1, len(whole) // 60)):
+        place.write_bytes(whole[:length])
+        with pytest.raises(VerificationError, match=name) as told:
+            official.read(place)
+        assert "\n" not in str(told.value)
+
+
+def test_a_list_of_words_is_no_checkpoint(tmp_path: Path) -> None:
+    torch.save({"a": 1}, tmp_path / "x.bin")
+    with pytest.raises(VerificationError, match="something else than named tensors"):
+        official.read(tmp_path / "x.bin")
