@@ -110,7 +110,8 @@ def batch_plan(lake: Lake, wanted: Sequence[Request], source: str, model_fingerp
 
 
 def _name_of(wish: Wish, given: Mapping[str, Any]) -> str:
-    said = json.dumps([dict(wish.inputs), dict(given), dict(wish.carried)], sort_keys=True)
+    """From what shapes the video, not from labels: a corrected label makes no other video."""
+    said = json.dumps([dict(wish.inputs), dict(given)], sort_keys=True)
     return "g" + hashlib.sha256(said.encode()).hexdigest()[:16]
 
 

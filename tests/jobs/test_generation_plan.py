@@ -30,3 +30,8 @@ def test_two_rows_that_would_write_one_file_are_refused(first, second):
 
 def test_rows_that_ask_for_the_same_get_files_of_their_own():
     assert len({request.output_uri for request in asked({}, {}, {"generation_id": "x"})}) == 3
+
+
+def test_a_corrected_label_makes_no_other_video():
+    before, after = (asked({"carried": {"language": language}})[0] for language in ("german", "English"))
+    assert (before.generation_id, before.options.seed, before.fingerprint) == (after.generation_id, after.options.seed, after.fingerprint)
