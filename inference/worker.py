@@ -1,19 +1,17 @@
 """Making videos as a worker of `jobs.batches`: rows of requests in, rows of outcomes out."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from inference.about import about
+from inference.staged_inputs import staged_inputs
 from schemas.codes import Rejected
 from schemas.errors import TalkvidError
 from udfs.device import claim
 from udfs.ffmpeg import Killed
-from udfs.staging import staged
 
 if TYPE_CHECKING:
     from inference.generator import TalkVidInference
@@ -83,12 +81,8 @@ def _made(maker: "TalkVidInference", item: dict[str, Any]) -> dict[str, Any]:
     from inference.options import Options
     from schemas import storage
 
-    with ExitStack() as stack:
-        places = {}
-        for name, what in INPUTS.items():
-            if item.get(name) is not None:
-                with about(what, item[name]):
-                    places[name] = stack.enter_context(staged(item[name]))
+    inputs = {name: item[name] for name in INPUTS if item.get(name) is not None}
+    with staged_inputs(inputs, INPUTS) as places:
         made = maker.generate(
             places["reference_uri"],
             places["audio_uri"],

@@ -2,11 +2,11 @@
 
 import sys
 import time
-from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from inference.options import Options
+from inference.staged_inputs import staged_inputs
 from jobs.generation_batch import planned_batch, run_batch
 from jobs.generation_config import RANDOM, GenerateConfig, arguments, configure
 from jobs.generation_plan import STAGE
@@ -17,7 +17,6 @@ from schemas import storage
 from schemas.codes import Rejected
 from schemas.errors import MissingError, UsageError
 from schemas.lake import Lake
-from udfs.staging import staged
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -59,8 +58,7 @@ def _one(config: GenerateConfig) -> Summary:
     several = all_gpus() if config.do_multi_devices_inference and resolve(config.device) == "cuda" else None
     maker = TalkVidInference(config.checkpoint_path, config.device, devices=several, dtype=config.dtype, save_gpu_memory=config.save_gpu_memory)
     try:
-        with ExitStack() as stack:
-            places = {name: stack.enter_context(staged(place)) for name, place in inputs.items()}
+        with staged_inputs(inputs, {name: f"--{name}" for name in inputs}) as places:
             made = maker.generate(
                 places["reference_image_path"],
                 places["audio_path"],

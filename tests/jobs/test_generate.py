@@ -256,6 +256,16 @@ def test_a_video_that_cannot_be_written_is_told_before_the_model_is_loaded(input
     assert said.endswith("a b.jpg/o.mp4 cannot be written: Not a directory\n") and said.count("\n") == 1
 
 
+def test_an_address_where_nothing_is_is_named(inputs, tmp_path, monkeypatch, capsys):
+    from pyarrow.fs import LocalFileSystem
+
+    monkeypatch.setattr("inference.generator.TalkVidInference", lambda *model, **how: None)
+    monkeypatch.setattr("schemas.storage.filesystem", lambda uri: (LocalFileSystem(), f"{tmp_path}/store/p.jpg"))
+    one = [f"--audio_path={inputs / 'sound 0.wav'}", f"--checkpoint_path={inputs / 'trained'}", f"--output_path={tmp_path / 'o.mp4'}"]
+    assert run_verb(JOB, [*one, "--reference_image_path=s3a://b/p.jpg", f"--lake={tmp_path / 'no'}"]) == 3
+    assert capsys.readouterr().err == "talkvid generate: --reference_image_path s3a://b/p.jpg: the object is not there any more\n"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
