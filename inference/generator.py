@@ -24,7 +24,7 @@ from inference.sound import heard, tokens, whole_sound
 from inference.video_conditions import VideoConditions
 from inference.video_file import VideoFile
 from schemas import storage
-from schemas.errors import UsageError
+from schemas.errors import MissingError, UsageError
 from training.model.conditions import Conditions
 from training.model.context_windows import anchored_windows
 from training.model.image_coder import SIDE_RATIO, mean_latents
@@ -257,7 +257,12 @@ def _device(name: str) -> Device:
     kind, _, index = name.partition(":")
     if kind not in ("auto", "cpu", "cuda") or (index and not index.isdigit()):
         raise UsageError(f"there is no device {name!r}; it is auto, cpu, cuda or cuda:N")
-    return Device("cpu") if resolve(kind) == "cpu" else Device("cuda", int(index or 0))
+    if resolve(kind) == "cpu":
+        return Device("cpu")
+    there = visible_gpus()
+    if index and int(index) >= there > 0:
+        raise MissingError(f"there is no GPU {name}; there are {there}, the last is cuda:{there - 1}")
+    return Device("cuda", int(index or 0))
 
 
 def all_gpus() -> list[str]:

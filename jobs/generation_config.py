@@ -1,12 +1,14 @@
 """The command line of `generate`."""
 
 import os
+import re
 from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, Namespace
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from inference.options import STRATEGIES, Options
+from jobs.arguments import natural
 from schemas import storage
 from schemas.errors import UsageError
 
@@ -67,7 +69,8 @@ def arguments(parser: ArgumentParser) -> None:
         else:
             both.add_argument(f"--{name}", type=kind, choices=STRATEGIES if name == "retarget_strategy" else None, metavar=kind.__name__.upper(), **told)
     where = parser.add_argument_group("where")
-    where.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where networks run")
+    where.add_argument("--device", metavar="auto|cpu|cuda|cuda:N", default="auto", help="where networks run")
+    where.add_argument("--gpu_id", type=natural, metavar="N", help="the GPU of one video, as --device cuda:N")
     where.add_argument("--dtype", choices=("auto", "fp32", "fp16", "bf16"), default="auto", help="auto: fp32 on a CPU, bf16 on a GPU")
     where.add_argument("--save_gpu_memory", action="store_true", help="a smaller GPU will do, at some cost in speed")
     where.add_argument("--do_multi_devices_inference", action="store_true", help="share the windows of one video out to all GPUs")
@@ -112,12 +115,28 @@ def configure(args: Namespace) -> GenerateConfig:
         raise UsageError("--do_multi_devices_inference is for one video; many videos are shared out to the GPUs as they are")
     if args.save_gpu_memory and args.do_multi_devices_inference:
         raise UsageError("--save_gpu_memory and --do_multi_devices_inference exclude each other")
+    device = _device(args)
     checkpoint = args.checkpoint_path if storage.is_remote(args.checkpoint_path) else str(Path(args.checkpoint_path).expanduser().absolute())
     return GenerateConfig(
         checkpoint_path=checkpoint,
         options=given,
-        **{name: getattr(args, name) for name in (*single, "kps_path", "driving_video_path", "table", "retry_failed", "device", "dtype", "limit", "quiet")},
+        **{name: getattr(args, name) for name in (*single, "kps_path", "driving_video_path", "table", "retry_failed", "dtype", "limit", "quiet")},
         out=storage.address(args.out) if args.out else None,
+        device=device,
         save_gpu_memory=args.save_gpu_memory,
         do_multi_devices_inference=args.do_multi_devices_inference,
     )
+
+
+def _device(args: Namespace) -> str:
+    """`auto`, `cpu`, `cuda` or `cuda:N`; the last for one video on one GPU only."""
+    if re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", args.device) is None:
+        raise UsageError(f"there is no --device {args.device}; it is auto, cpu, cuda or cuda:N")
+    device = args.device
+    if args.gpu_id is not None:
+        if device not in ("auto", "cuda", f"cuda:{args.gpu_id}"):
+            raise UsageError(f"--gpu_id {args.gpu_id} and --device {device} exclude each other")
+        device = f"cuda:{args.gpu_id}"
+    if ":" in device and (args.table is not None or args.do_multi_devices_inference):
+        raise UsageError(f"{device} is one GPU; --table and --do_multi_devices_inference share the work out to all, with --device cuda")
+    return device

@@ -172,6 +172,13 @@ def test_a_strategy_without_key_points_and_a_model_that_is_not_there_are_refused
         TalkVidInference(tmp_path / "nothing")
 
 
+def test_a_gpu_beyond_the_last_is_told_before_anything_is_loaded(checkpoint, monkeypatch):
+    monkeypatch.setattr("inference.generator.resolve", lambda wanted: "cuda")
+    monkeypatch.setattr("inference.generator.visible_gpus", lambda: 2)
+    with pytest.raises(MissingError, match="no GPU cuda:2; there are 2, the last is cuda:1"):
+        TalkVidInference(checkpoint, "cuda:2")
+
+
 def test_corpus_sounds_get_videos_of_their_length(maker, corpus, tmp_path):
     folder = corpus / "inference"
     quickest = QUICK | {"fps": 25.0, "context_frames": 32, "guidance_scale": 1.0, "median_filter": False}

@@ -274,6 +274,9 @@ def test_an_address_where_nothing_is_is_named(inputs, tmp_path, monkeypatch, cap
         (["--reference_image_path", "a", "--audio_path", "b", "--output_path", "c.mp4", "--retry-failed"], "belong to --table"),
         (["--reference_image_path", "a", "--audio_path", "b", "--output_path", "c.mp4", "--context_frames", "40"], "context_frames is between"),
         (["--reference_image_path", "a", "--audio_path", "b", "--output_path", "out.avi"], "give a name that ends in .mp4"),
+        (["--reference_image_path", "a", "--audio_path", "b", "--output_path", "c.mp4", "--device", "gpu"], "it is auto, cpu, cuda or cuda:N"),
+        (["--reference_image_path", "a", "--audio_path", "b", "--output_path", "c.mp4", "--device", "cpu", "--gpu_id", "0"], "exclude each other"),
+        (["--table", "t.csv", "--gpu_id", "1"], "cuda:1 is one GPU"),
     ],
 )
 def test_words_that_do_not_go_together_are_usage_errors(words, said):
@@ -286,3 +289,9 @@ def test_known_flags_are_taken_in_either_spelling():
     chosen = configure(verb_parser(JOB).parse_args([*words, "--no-median-filter", "--fps", "25", "--seed", "1"]))
     assert chosen.options == {"retarget_strategy": "naive_retarget", "median_filter": False, "fps": 25.0, "seed": 1}
     assert chosen.save_gpu_memory
+
+
+@pytest.mark.parametrize("words", [["--gpu_id", "1"], ["--device", "cuda:1"], ["--device", "cuda", "--gpu-id=1"]])
+def test_a_gpu_can_be_chosen(words):
+    one = ["--reference_image_path", "a", "--audio_path", "b", "--output_path", "c.mp4"]
+    assert configure(verb_parser(JOB).parse_args([*one, *words])).device == "cuda:1"
