@@ -56,7 +56,7 @@ def read_wishes(source: str) -> list[Wish]:
 
 
 def _text_rows(source: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    with _reading(source, "CSV file"):
+    with _reading(source, "no CSV file"):
         data = storage.read_bytes(source)
     if data is None:
         raise MissingError(f"--table {source}: there is no such file")
@@ -75,7 +75,7 @@ def _text_rows(source: str) -> Iterator[tuple[int, dict[str, Any]]]:
 def _parquet_rows(source: str) -> Iterator[tuple[int, dict[str, Any]]]:
     import pyarrow.parquet as pq
 
-    with _reading(source, "Parquet file"), storage.open_file(source) as file:
+    with _reading(source, "no Parquet file"), storage.open_file(source) as file:
         rows = pq.read_table(file)
     _check_columns(source, rows.column_names)
     yield from enumerate(rows.to_pylist(), start=1)
@@ -86,7 +86,7 @@ def _delta_rows(source: str) -> Iterator[tuple[int, dict[str, Any]]]:
     from deltalake.exceptions import TableNotFoundError
 
     try:
-        with _reading(source, "Delta table"):
+        with _reading(source, "neither a .csv, .tsv or .parquet file nor a Delta table"):
             rows = DeltaTable(s3.spelled(source, "s3"), storage_options=s3.rust_options() if s3.is_s3(source) else None).to_pyarrow_table()
     except TableNotFoundError:
         raise UsageError(f"--table {source} is neither a .csv, .tsv or .parquet file nor a Delta table") from None
@@ -96,19 +96,21 @@ def _delta_rows(source: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 @contextmanager
 def _reading(source: str, what: str) -> Iterator[None]:
-    """Turn what readers say of something else than a table into `UsageError`; what a store says of itself stays."""
+    """Turn what readers say of something else than a table into `UsageError`, of nothing into `MissingError`; what a store says of itself stays."""
     from deltalake.exceptions import DeltaError
     from pyarrow import ArrowException
 
     try:
         yield
+    except FileNotFoundError:
+        raise MissingError(f"--table {source}: there is no such file") from None
     except ArrowException as error:
-        raise UsageError(f"--table {source} is no {what} that can be read: {str(error).splitlines()[0]}") from error
+        raise UsageError(f"--table {source} is {what} that can be read: {str(error).splitlines()[0]}") from error
     except (OSError, DeltaError) as error:
         if storage.is_remote(source):
             raise
         said = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise UsageError(f"--table {source} is no {what} that can be read: {said}") from error
+        raise UsageError(f"--table {source} is {what} that can be read: {said}") from error
 
 
 def _check_columns(source: str, names: list[str]) -> None:

@@ -51,7 +51,14 @@ def test_a_file_that_is_no_table_is_named_in_a_sentence(tmp_path, name):
         place.write_bytes(b"a\xffb" if name == "words.csv" else b"only words")
     with pytest.raises(UsageError, match=name) as told:
         requests(read_wishes(str(place)), {}, "/out", "model")
-    assert "\n" not in str(told.value)
+    kind = "neither a .csv, .tsv or .parquet file nor a Delta table" if name in ("words.txt", "folder") else ""
+    assert kind in str(told.value) and "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("name", ["gone.csv", "gone.parquet"])
+def test_a_file_that_has_gone_is_missing(tmp_path, name):
+    with pytest.raises(MissingError, match=f"{name}: there is no such file"):
+        read_wishes(str(tmp_path / name))
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "delta"])
