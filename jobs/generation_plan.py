@@ -74,6 +74,8 @@ def requests(wishes: Iterable[Wish], defaults: Mapping[str, Any], out: str, mode
             options = Options(**({"seed": _seed_of(name)} | given))
         except UsageError as error:
             raise UsageError(f"{wish.where}: {error}") from error
+        if options.retarget_strategy != "fix_face" and wish.inputs["kps_path"] is None and wish.inputs["driving_video_path"] is None:
+            raise UsageError(f"{wish.where}: retarget_strategy {options.retarget_strategy} needs kps_path or driving_video_path")
         contents = {kind: _content(place, digests) for kind, place in wish.inputs.items()}
         asked = json.dumps([model_fingerprint, asdict(options), {kind: digest for kind, (digest, _) in contents.items()}], sort_keys=True)
         if wish.output_path is not None and not wish.output_path.lower().endswith(VIDEO_SUFFIX):

@@ -35,3 +35,11 @@ def test_rows_that_ask_for_the_same_get_files_of_their_own():
 def test_a_corrected_label_makes_no_other_video():
     before, after = (asked({"carried": {"language": language}})[0] for language in ("german", "English"))
     assert (before.generation_id, before.options.seed, before.fingerprint) == (after.generation_id, after.options.seed, after.fingerprint)
+
+
+def test_a_strategy_without_key_points_is_refused_before_anything_starts():
+    inputs = {"reference_image_path": "/no/a.jpg", "audio_path": "/no/b.wav", "kps_path": None, "driving_video_path": None}
+    moving = {"retarget_strategy": "naive_retarget"}
+    with pytest.raises(UsageError, match="^row 1: retarget_strategy naive_retarget needs kps_path or driving_video_path$"):
+        requests([Wish("row 1", inputs, moving)], {}, "/out", "model")
+    assert len(requests([Wish("row 1", inputs | {"kps_path": "/no/k.pth"}, {})], moving, "/out", "model")) == 1
