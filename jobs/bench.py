@@ -20,7 +20,7 @@ from jobs.export_plan import Settings
 from jobs.history import new_run_id, record
 from jobs.job import Job
 from jobs.layouts.bench import Bench
-from jobs.speakers import excluded
+from jobs.speakers import Exclusion, excluded
 from jobs.summary import Summary, check_sum
 from jobs.text_table import escaped, table
 from schemas import storage
@@ -212,16 +212,24 @@ class _Work:
             summary.notes.append(f"bench: not enough clips with {COLUMNS[axis]} {', '.join(missing)}")
         if self.pool.too_short or self.pool.unknown:
             summary.notes.append(
-                f"bench: of {self.pool.clips} curated clips {self.pool.too_short} are shorter than {self.config.clip_s:g} s, "
+                f"bench: of {len(self.pool.clips)} curated clips {self.pool.too_short} are shorter than {self.config.clip_s:g} s, "
                 f"and of {self.pool.unknown} nobody can tell who speaks (no label, no face measured)"
             )
         chosen = {one.clip_id: one for _, one in self._placed()}
-        out = excluded(self.lake, chosen, {one.speaker_id for one in chosen.values()}) if chosen else set()
+        out = excluded(self.lake, chosen, {one.speaker_id for one in chosen.values()}) if chosen else Exclusion()
         people = {(one.speaker_id, one.speaker_source) for one in chosen.values()}
         by_face = sum(source == "embedding" for _, source in people)
         speakers = "1 speaker" if len(people) == 1 else f"{len(people)} speakers"
-        summary.notes.append(f"bench: {speakers} ({by_face} told by their faces); {len(out)} clips that show them are not trained on")
-        summary.extra |= {"lacking": [vars(one) for one in lacking], "speakers": len(people), "speakers_by_face": by_face, "excluded_clips": len(out)}
+        summary.notes.append(f"bench: {speakers} ({by_face} told by their faces); {len(out.clips)} clips that show them are not trained on")
+        if untold := len(out.untold & self.pool.clips):
+            summary.notes.append(f"bench: {untold} curated clips stay in training though nobody can tell if they show a speaker of the benchmark")
+        summary.extra |= {
+            "lacking": [vars(one) for one in lacking],
+            "speakers": len(people),
+            "speakers_by_face": by_face,
+            "excluded_clips": len(out.clips),
+            "untold_clips": untold,
+        }
 
     def _placed(self) -> Iterator[tuple[Place, Candidate]]:
         return ((place, self.by_clip[place.clip_id]) for place in self.places)

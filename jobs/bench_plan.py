@@ -26,22 +26,18 @@ _FACES = "(SELECT clip_id, arg_max(head, scored_at) FILTER (head IS NOT NULL) AS
 
 @dataclass
 class Pool:
-    """Clips to choose from, in the policy's own order, and how many curated ones were passed over and why.
+    """Clips to choose from, in the policy's own order; all curated ones (`clips`), and how many were passed over and why.
 
     `kept` are the places of the benchmark as it stands that are still worth keeping; `stale` is true where the table holds others, or says of a
     place another speaker.
     """
 
     candidates: list[Candidate] = field(default_factory=list)
-    clips: int = 0
+    clips: set[str] = field(default_factory=set)
     too_short: int = 0
     unknown: int = 0
     kept: list[Place] = field(default_factory=list)
     stale: bool = False
-
-    def of(self, clip_id: str) -> Candidate:
-        """The candidate of that clip."""
-        return next(one for one in self.candidates if one.clip_id == clip_id)
 
 
 def make_pool(lake: Lake, policy: Policy, clip_s: float, settings: Mapping[str, Any], fingerprint: str) -> Pool:
@@ -54,7 +50,7 @@ def make_pool(lake: Lake, policy: Policy, clip_s: float, settings: Mapping[str, 
         ).to_arrow_table()
         failed = _failed(engine, fingerprint)
     for row in rows.to_pylist():
-        pool.clips += 1
+        pool.clips.add(row["clip_id"])
         clip_id, speaker = row["clip_id"], who.get(row["clip_id"])
         if row["end_s"] - row["start_s"] < clip_s - 1e-6:
             pool.too_short += 1

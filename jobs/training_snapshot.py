@@ -1,11 +1,11 @@
 """The snapshot that a training run pins: which clips of `samples` it trains on, at one version of the table (law 9)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.bench_choice import OTHER, group_of
-from jobs.speakers import bench_excluded_clips
+from jobs.speakers import bench_exclusion
 from schemas.active_policy import HOW, active_policy
 from schemas.duck import connect
 from schemas.errors import MissingError, UsageError
@@ -30,16 +30,21 @@ class Selection:
 
 @dataclass(frozen=True)
 class MadeSnapshot:
-    """A snapshot and how it came about: `counts` has samples = curated_out + filtered_out + bench_out + kept."""
+    """A snapshot and how it came about: `counts` has samples = curated_out + filtered_out + bench_out + kept.
+
+    `untold` of the kept ones may show a speaker of the benchmark: nobody can tell. 0 without a benchmark.
+    """
 
     snapshot: Snapshot
     counts: dict[str, int]
+    untold: int = 0
 
     @property
     def sentence(self) -> str:
         """What to print of it."""
         left_out = {"not kept by the policy": "curated_out", "not what was asked for": "filtered_out", "of the benchmark's speakers": "bench_out"}
         told = "".join(f", {self.counts[name]} {why}" for why, name in left_out.items() if self.counts[name])
+        told += f"; of {self.untold} nobody can tell if they show a speaker of the benchmark: no label, no face measured" if self.untold else ""
         return f"training on {self.counts['kept']} of {self.counts['samples']} samples (version {self.snapshot.version}{told})"
 
 
@@ -63,17 +68,18 @@ def make_snapshot(lake: Lake, selection: Selection | None = None) -> MadeSnapsho
         raise MissingError("there are no samples yet: talkvid prepare")
     with connect(lake.ledger) as engine:
         curated = {clip_id for (clip_id,) in engine.execute("SELECT clip_id FROM curated").fetchall()}
-    bench = bench_excluded_clips(lake)
+    bench = bench_exclusion(lake)
     counts = {"samples": len(rows), "curated_out": 0, "filtered_out": 0, "bench_out": 0, "kept": 0}
     kept = []
     for row in rows:
-        fate = _fate(row, curated, selection.filters, bench)
+        fate = _fate(row, curated, selection.filters, bench.clips)
         counts[fate] += 1
         kept += [row] if fate == "kept" else []
     if not kept:
         raise MissingError(f"none of the {len(rows)} samples is left to train on: {_told(counts)}")
     chosen = {"policy": policy.name, "policy_hash": policy.policy_hash, "filters": {name: list(values) for name, values in selection.filters.items()}}
-    return MadeSnapshot(_snapshot(lake, version, kept, files, chosen | counts), counts)
+    untold = sum(row["clip_id"] in bench.untold for row in kept)
+    return MadeSnapshot(_snapshot(lake, version, kept, files, chosen | counts), counts, untold)
 
 
 def _version(lake: Lake, wanted: int | None) -> int:
@@ -96,7 +102,7 @@ def check_filters(filters: Mapping[str, Sequence[str]]) -> None:
             raise UsageError(f"the values of the filter {name} are not a list")
 
 
-def _fate(row: dict[str, Any], curated: set[str], filters: Mapping[str, Sequence[str]], bench: set[str]) -> str:
+def _fate(row: dict[str, Any], curated: set[str], filters: Mapping[str, Sequence[str]], bench: Set[str]) -> str:
     """The count under which a sample falls; the first reason counts. A null never passes a filter."""
     if row["clip_id"] not in curated:
         return "curated_out"

@@ -3,6 +3,7 @@
 import re
 
 _SAFE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_CLIP = re.compile(r"(?P<video>.+)-[0-9]{9,}-[0-9]{9,}")
 _YOUTUBE = re.compile(r"[A-Za-z0-9_-]{11}")
 
 
@@ -24,6 +25,12 @@ def content_video_id(sha256_hex: str) -> str:
 def clip_id(video_id: str, start_s: float, end_s: float) -> str:
     """`{video_id}-{start_ms:09d}-{end_ms:09d}` of the span `[start_s, end_s)` in seconds."""
     return f"{video_id}-{round(start_s * 1000):09d}-{round(end_s * 1000):09d}"
+
+
+def video_of(clip: str) -> str | None:
+    """The video of a clip by its id alone, whether or not the lake still has the clip; None for a name that `clip_id` does not make."""
+    found = _CLIP.fullmatch(clip)
+    return found["video"] if found else None
 
 
 def media_name(clip: str, extension: str) -> str:

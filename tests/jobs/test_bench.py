@@ -15,7 +15,7 @@ from jobs.cli import Sessions, execute
 from jobs.layouts.bench import Bench
 from jobs.removal.exported import named, take_out
 from jobs.removal.target import Target
-from jobs.speakers import bench_excluded_clips, clip_speakers
+from jobs.speakers import Exclusion, bench_exclusion, clip_speakers
 from schemas.active_policy import make_active
 from schemas.errors import MissingError, UsageError
 from schemas.lake import Lake
@@ -121,9 +121,9 @@ def test_the_table_holds_the_choice_and_says_which_groups_lack(lake):
 
 
 def test_no_speaker_of_the_benchmark_is_trained_on(lake, media):
-    assert bench_excluded_clips(lake) == set()
+    assert bench_exclusion(lake) == Exclusion()
     without_spark(lake, replace(CONFIG, axes=(("language", 15),)))
-    out, who = bench_excluded_clips(lake), clip_speakers(lake)
+    out, who = bench_exclusion(lake).clips, clip_speakers(lake)
     rows = {row["group"]: row for row in lake.ledger.read("bench").to_pylist()}
     assert who[clip("d", 0)] == who[clip("e", 0)], "two videos of one face are one person"
     english = rows["English"]["speaker_id"]
@@ -136,7 +136,28 @@ def test_no_speaker_of_the_benchmark_is_trained_on(lake, media):
     lake.ledger.append(
         "scores", [{"clip_id": clip("later", 0), "run_id": "s", "scored_at": now(), "head": {"backend": "centerface-dlib", "embedding": face(2)}}]
     )
-    assert clip("later", 0) in bench_excluded_clips(lake), "a video of c's face that came later is kept out too"
+    assert clip("later", 0) in bench_exclusion(lake).clips, "a video of c's face that came later is kept out too"
+
+
+def test_a_video_of_the_benchmark_is_kept_out_after_another_segmentation(lake, media):
+    without_spark(lake, replace(CONFIG, axes=(("language", 15),)))
+    anew = "c-000000100-000001600"
+    clips = lake.ledger.read("clips")
+    others = [one for one in clips.to_pylist() if one["video_id"] != "c"]
+    lake.ledger.overwrite("clips", pa.Table.from_pylist([*others, others[0] | {"clip_id": anew, "video_id": "c"}], clips.schema).to_reader())
+    assert anew in bench_exclusion(lake).clips, "its clip of the benchmark is gone, its video is known by the name"
+    for name, number in (("later", 2), ("another", 6)):
+        add_video(lake, name, media)
+        head = {"backend": "centerface-dlib", "embedding": face(number)}
+        lake.ledger.append("scores", [{"clip_id": clip(name, 0), "run_id": "s", "scored_at": now(), "head": head}])
+    out = bench_exclusion(lake).clips
+    assert clip("later", 0) in out and clip("another", 0) not in out, "the face of a clip that is gone is looked for all the same"
+
+
+def test_clips_of_which_nobody_can_tell_whom_they_show_are_counted(lake):
+    summary = without_spark(lake, CONFIG)
+    assert bench_exclusion(lake).untold == {clip("g", 0), clip("g", 2)}
+    assert summary.extra["untold_clips"] == 2 and any("2 curated clips stay in training though nobody can tell" in note for note in summary.notes)
 
 
 def test_files_lie_in_the_published_layout(spark, lake, tmp_path):

@@ -1,6 +1,8 @@
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from jobs.training_snapshot import Selection, make_snapshot
@@ -63,6 +65,17 @@ def test_clips_of_the_benchmarks_speakers_are_left_out(judged) -> None:
     judged.ledger.append("bench", [row])
     with pytest.raises(MissingError, match="of the benchmark's speakers"):
         make_snapshot(judged)
+
+
+def test_clips_that_might_show_the_benchmarks_speakers_are_told(judged) -> None:
+    videos, scores = judged.ledger.read("videos"), judged.ledger.read("scores")
+    nameless = [row | {"labels": row["labels"] | {"speaker_id": None}} for row in videos.to_pylist()]
+    judged.ledger.overwrite("videos", pa.Table.from_pylist(nameless, videos.schema).to_reader())
+    judged.ledger.overwrite("scores", scores.filter(pc.not_equal(scores["clip_id"], "restless")).to_reader())
+    assert make_snapshot(judged).untold == 0, "there is no benchmark"
+    judged.ledger.append("bench", [{"clip_id": "other-000000000-000005000", "axis": "language", "group": "English", "rank": 1, "speaker_id": "2"}])
+    made = make_snapshot(judged)
+    assert (made.counts["kept"], made.untold) == (2, 1) and "; of 1 nobody can tell if they show a speaker" in made.sentence
 
 
 def test_older_version_is_pinned_when_asked_for(judged) -> None:
