@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from inference.about import about
 from inference.metrics import networks
 from inference.metrics.catalogue import BY_NAME, FACES, PORTRAIT, REAL, Settings
 from inference.metrics.face_gauge import SYNC, FaceGauge, SyncGauge
 from inference.metrics.gauges import FidGauge, FvdGauge, LpipsGauge, PixelGauge, Value
 from inference.metrics.video_pair import VideoPair, named
-from schemas.codes import Rejected
+from inference.picture import read_picture
+from schemas.codes import RETRYABLE, Rejected
 from schemas.errors import TalkvidError
 from schemas.evaluated import FEATURES, VALUE
 from udfs.device import claim
@@ -107,11 +109,13 @@ def evaluate_items(plan: EvaluationPlan, items: list[dict[str, Any]]) -> Iterato
     for index, item in enumerate(items):
         row: dict[str, Any] = {"item_id": item["item_id"], "values": [], "features": [], "code": None, "detail": None}
         try:
-            values, features = measure(loaded, plan.settings, item)
+            values, features, missed = measure(loaded, plan.settings, item)
             row["values"] = [
                 {"metric": name, "fingerprint": fingerprints[name], "value": found.value, "reason": found.reason} for name, found in values.items()
             ]
             row["features"] = features
+            if missed is not None:
+                row |= {"code": missed.code, "detail": missed.detail}
         except Rejected as rejection:
             row |= {"code": rejection.code, "detail": rejection.detail}
         except TalkvidError:
@@ -127,31 +131,60 @@ def died(item: dict[str, Any]) -> list[dict]:
     return [{"item_id": item["item_id"], "values": [], "features": [], "code": "worker_died", "detail": detail}]
 
 
-def measure(loaded: Networks, settings: Settings, item: dict[str, Any]) -> tuple[dict[str, Value], list[dict[str, Any]]]:
-    """Values by metric, and rows of features. Each video is decoded once; frames stream. Raises `Rejected` for a video that cannot be read."""
+def measure(loaded: Networks, settings: Settings, item: dict[str, Any]) -> tuple[dict[str, Value], list[dict[str, Any]], Rejected | None]:
+    """Values by metric, and rows of features. Each video is decoded once; frames stream. Raises `Rejected` for a video that cannot be read.
+
+    A portrait or a sound that cannot be had costs the metrics that use it: they have a reason. Where that may go away by itself, they have nothing,
+    so that they are measured another time, and the rejection comes third.
+    """
     with ExitStack() as stack:
-        places = {name: _staged(stack, name, item[name]) for name in ("generated", "real", "audio", "portrait")}
+        places = {side: _staged(stack, side, item[side]) for side in ("generated", "real")}
         pair = VideoPair(places["generated"], places["real"], settings.fps)
-        reasons = {name: reason for name in item["metrics"] if (reason := _cannot(name, places, pair, settings))}
-        wanted = [name for name in item["metrics"] if name not in reasons]
-        values = {name: Value(reason=reason) for name, reason in reasons.items()}
+        values = {name: Value(reason=reason) for name in item["metrics"] if (reason := _cannot(name, item, pair, settings))}
+        beside = _Beside(item, places, pair, [name for name in item["metrics"] if name not in values])
+        values |= {name: Value(reason=lost.detail) for name, lost in beside.lost.items() if lost.code not in RETRYABLE}
+        missed = next((lost for lost in beside.lost.values() if lost.code in RETRYABLE), None)
+        wanted = [name for name in item["metrics"] if name not in values and name not in beside.lost]
         features: list[dict[str, Any]] = []
         if not wanted:
-            return values, features
-        gauges = _Gauges(loaded, settings, item, places, pair, wanted)
+            return values, features, missed
+        gauges = _Gauges(loaded, settings, item, beside, pair, wanted)
         for moment in pair:
             gauges.see(moment)
         found = gauges.values()
         for metric, by_side in gauges.features().items():
             features += [_features(metric, side, rows) for side, rows in by_side.items()]
             found[metric] = Value()
-        return values | {name: found[name] for name in wanted}, features
+        return values | {name: found[name] for name in wanted}, features, missed
+
+
+class _Beside:
+    """What some of the wanted metrics need beside the frames: the portrait, and each side's sound; `lost` says of a metric why it cannot be had."""
+
+    def __init__(self, item: dict[str, Any], places: dict[str, Path | None], pair: VideoPair, wanted: list[str]) -> None:
+        self.portrait: RGB | None = None
+        self.sounds: dict[str, np.ndarray] = {}
+        self.lost: dict[str, Rejected] = {}
+        if "csim_portrait" in wanted:
+            with self._costing("csim_portrait"):
+                self.portrait = _portrait(item["portrait"])
+        for side, names in SYNC.items():
+            if asked := [name for name in names if name in wanted]:
+                with self._costing(*asked):
+                    self.sounds[side] = _sound(item, places[side], pair, side)
+
+    @contextmanager
+    def _costing(self, *metrics: str) -> Iterator[None]:
+        try:
+            yield
+        except Rejected as rejection:
+            self.lost |= dict.fromkeys(metrics, rejection)
 
 
 class _Gauges:
     """The gauges that the wanted metrics need, fed together."""
 
-    def __init__(self, loaded: Networks, settings: Settings, item: dict[str, Any], places: dict[str, Path | None], pair: VideoPair, wanted: list[str]) -> None:
+    def __init__(self, loaded: Networks, settings: Settings, item: dict[str, Any], beside: _Beside, pair: VideoPair, wanted: list[str]) -> None:
         names = set(wanted)
         stride = settings.stride
         self._plain: list[PixelGauge | LpipsGauge | FaceGauge] = []
@@ -168,9 +201,8 @@ class _Gauges:
         self._sync: dict[str, SyncGauge] = {}
         if any(FACES in BY_NAME[name].weights for name in names):
             landmarks = loaded.landmarks if {"lmd", "lmd_interocular"} & names else None
-            portrait = _picture(places["portrait"]) if "csim_portrait" in names else None
-            self._faces = FaceGauge(wanted, loaded.faces, landmarks, stride, portrait)
-            self._sync = {side: SyncGauge(loaded.sync, _clip(item, pair, side), _sound(places, pair, side), side) for side in SYNC if set(SYNC[side]) & names}
+            self._faces = FaceGauge(wanted, loaded.faces, landmarks, stride, beside.portrait)
+            self._sync = {side: SyncGauge(loaded.sync, _clip(item, pair, side), sound, side) for side, sound in beside.sounds.items()}
         self._all = [*self._plain, *self._sets.values(), *([self._faces] if self._faces else []), *self._sync.values()]
 
     def see(self, moment: Any) -> None:
@@ -191,18 +223,18 @@ class _Gauges:
         return {metric: gauge.features() for metric, gauge in self._sets.items()}
 
 
-def _cannot(name: str, places: dict[str, Path | None], pair: VideoPair, settings: Settings) -> str:
+def _cannot(name: str, item: dict[str, Any], pair: VideoPair, settings: Settings) -> str:
     """Why this pair has no value of a metric; empty when it may have one."""
     metric = BY_NAME[name]
     checks: list[tuple[bool, Callable[[], str]]] = [
-        (REAL in metric.needs and places["real"] is None and not metric.of_sets, lambda: "there is no real video to compare with"),
-        (places["generated"] is None and not metric.of_sets, lambda: "there is no generated video"),
-        (PORTRAIT in metric.needs and places["portrait"] is None, lambda: "there is no portrait to compare with"),
+        (REAL in metric.needs and item["real"] is None and not metric.of_sets, lambda: "there is no real video to compare with"),
+        (item["generated"] is None and not metric.of_sets, lambda: "there is no generated video"),
+        (PORTRAIT in metric.needs and item["portrait"] is None, lambda: "there is no portrait to compare with"),
         (name in _PAIRED and not pair.comparable, lambda: f"the real video has another shape: {_sizes(pair)}"),
         (name == "ssim" and min(_smallest(pair)) < 11, lambda: "the pictures are smaller than SSIM's window of 11 px"),
         (name == "fvd" and pair.count < settings.fvd_frames, lambda: f"it is shorter than {settings.fvd_frames} frames of 1/{settings.fps:g} s"),
-        (name in SYNC["generated"] and places["generated"] is not None and not _heard(places, pair), lambda: "the video has no sound"),
-        (name in SYNC["real"] and places["real"] is not None and not pair.probes["real"].has_audio, lambda: "the real video has no sound"),
+        (name in SYNC["generated"] and item["generated"] is not None and not _heard(item, pair), lambda: "the video has no sound"),
+        (name in SYNC["real"] and item["real"] is not None and not pair.probes["real"].has_audio, lambda: "the real video has no sound"),
     ]
     return next((sentence() for applies, sentence in checks if applies), "")
 
@@ -214,36 +246,28 @@ def _staged(stack: ExitStack, name: str, uri: str | None) -> Path | None:
         return stack.enter_context(staged(uri))
 
 
-def _heard(places: dict[str, Path | None], pair: VideoPair) -> bool:
-    return pair.probes["generated"].has_audio or places["audio"] is not None
+def _heard(item: dict[str, Any], pair: VideoPair) -> bool:
+    return pair.probes["generated"].has_audio or item["audio"] is not None
 
 
-def _sound(places: dict[str, Path | None], pair: VideoPair, side: str) -> np.ndarray:
-    own = pair.probes[side].has_audio
-    path = places[side] if own else places["audio"]
-    assert path is not None
-    with named(side if own else "audio"):
+def _sound(item: dict[str, Any], video: Path | None, pair: VideoPair, side: str) -> np.ndarray:
+    """A video's own sound, else the one that it was made of."""
+    if pair.probes[side].has_audio:
+        assert video is not None
+        with named(side):
+            return audio_16k(video, 0.0, pair.seconds)
+    with about("the sound", item["audio"]), staged(item["audio"]) as path:
         return audio_16k(path, 0.0, pair.seconds)
+
+
+def _portrait(uri: str) -> RGB:
+    with about("the portrait", uri), staged(uri) as path:
+        return np.ascontiguousarray(read_picture(path, _MOST_PORTRAIT_PX))
 
 
 def _clip(item: dict[str, Any], pair: VideoPair, side: str) -> Clip:
     found = pair.probes["generated" if pair.comparable else side]
     return Clip(item["item_id"], item["item_id"], item[side], 0.0, pair.seconds, found.width, found.height, found.fps, True)
-
-
-def _picture(path: Path | None) -> RGB:
-    """A portrait, upright, at most 1600 px wide or high."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    assert path is not None
-    try:
-        with Image.open(path) as picture:
-            picture.draft("RGB", (_MOST_PORTRAIT_PX, _MOST_PORTRAIT_PX))
-            upright = ImageOps.exif_transpose(picture).convert("RGB")
-            upright.thumbnail((_MOST_PORTRAIT_PX, _MOST_PORTRAIT_PX))
-            return np.ascontiguousarray(upright)
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-        raise Rejected("not_media", f"the portrait: {str(error)[:200]}") from error
 
 
 def _window(item_id: str, count: int, frames: int) -> int:

@@ -8,14 +8,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from inference.picture import read_picture
 from inference.retargeting import Points
 from schemas.codes import Rejected
 from udfs.faces.backend import Face, FaceBackend
 
-MOST_PIXELS = 8192 * 8192
 LEAST_SIDE_PX = 512
 """Faces are sought in a picture at least so large, whatever is generated."""
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ def read_portrait(path: str | Path, width: int, height: int, faces: FaceBackend)
     """A picture file at the size to generate, upright, its sides stretched to fit. Raises `Rejected`: `vanished`, `not_media`, `too_large`, `no_face`."""
     from PIL import Image
 
-    picture = _opened(path)
+    picture = read_picture(path)
     pixels = np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS), np.float32) / 255 * 2 - 1
     points = keypoints_in(np.asarray(picture), width, height, faces)
     if points is None:
@@ -53,17 +52,3 @@ def keypoints_in(rgb: NDArray[np.uint8], width: int, height: int, faces: FaceBac
 
 def _chosen(found: list[Face], near: Points | None) -> Face:
     return found[0] if near is None else min(found, key=lambda face: float(np.linalg.norm(face.keypoints[:3] - near)))
-
-
-def _opened(path: str | Path) -> "object":
-    from PIL import Image, ImageOps
-
-    if not Path(path).is_file():
-        raise Rejected("vanished", f"there is no portrait {path}")
-    try:
-        with Image.open(path, formats=FORMATS) as picture:
-            if picture.width * picture.height > MOST_PIXELS:
-                raise Rejected("too_large", f"the portrait {path} has {picture.width}x{picture.height} pixels, more than {MOST_PIXELS}")
-            return ImageOps.exif_transpose(picture).convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise Rejected("not_media", f"the portrait {path} is no picture that can be read ({', '.join(FORMATS)})") from error

@@ -198,7 +198,7 @@ class _Work:
         return in_batches(spark, items, partial(evaluate_items, plan), schema=ROWS, **options, **more)
 
     def _commit(self, batch: Any, counts: dict[str, int]) -> None:
-        """Append a batch, failures first."""
+        """Append a batch, failures first; of a video that failed in part, what was measured is kept."""
         at, names = now(), {item.item_id: item for item in self.pending}
         found = batch.to_pylist()
         failures = [
@@ -218,12 +218,14 @@ class _Work:
         ]
         self.lake.ledger.append("failures", failures)
         written = [
-            {name: row[name] for name in ("item_id", "values", "features")} | {"run_id": self.run_id, "measured_at": at} for row in found if not row["code"]
+            {name: row[name] for name in ("item_id", "values", "features")} | {"run_id": self.run_id, "measured_at": at}
+            for row in found
+            if row["values"] or not row["code"]
         ]
         self.lake.ledger.append("evaluated", written)
         for row in written:
             self.measured.add(row, self.wanted)
-        counts["written"] += len(written)
+        counts["written"] += len(found) - len(failures)
         counts["failed"] += len(failures)
 
     def _grouped(self) -> list[dict[str, Any]]:

@@ -148,6 +148,20 @@ def test_a_file_that_is_no_video_is_a_failure_that_names_it(folder):
     assert (gone["code"], gone["values"]) == ("vanished", {})
 
 
+def test_a_portrait_or_sound_that_cannot_be_had_costs_its_own_metrics_only(folder):
+    metrics = ["l1", "csim_portrait", "lse_c"]
+    alone = measured(folder, ["l1"], generated="wide.mp4", real="wide.mp4", portrait="gone.jpg", audio="gone.wav")
+    assert alone["code"] is None and alone["values"] == {"l1": (0.0, None)}, "what is not needed may be missing"
+    gone = measured(folder, metrics, generated="wide.mp4", real="wide.mp4", portrait="gone.jpg", audio="gone.wav")
+    assert gone["values"] == {"l1": (0.0, None)}, "the others are measured when the files are back"
+    assert gone["code"] == "vanished" and gone["detail"].startswith(f"the portrait {folder / 'gone.jpg'}: ")
+    (folder / "cut.jpg").write_bytes(bytes.fromhex("ffd8ffe0"))
+    (folder / "text.wav").write_text("no sound")
+    row = measured(folder, metrics, generated="wide.mp4", real="wide.mp4", portrait="cut.jpg", audio="text.wav")
+    assert row["code"] is None and row["values"]["l1"] == (0.0, None)
+    assert str(folder / "cut.jpg") in row["values"]["csim_portrait"][1] and str(folder / "text.wav") in row["values"]["lse_c"][1]
+
+
 def test_both_are_looked_at_at_the_same_times_whatever_their_rates(folder):
     pair = VideoPair(folder / "made.mp4", folder / "30fps.mp4", 25.0)
     moments = list(pair)
