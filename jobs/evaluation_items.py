@@ -7,7 +7,7 @@ from typing import Any
 
 from inference.evaluating import item_name
 from schemas import storage
-from schemas.errors import MissingError
+from schemas.errors import MissingError, UsageError
 from schemas.lake import Lake
 from schemas.snapshot import snapshot
 from schemas.storage import Stored
@@ -51,7 +51,8 @@ class Items:
 
 
 def of_run(lake: Lake, run: str | None) -> Items:
-    """The newest row of each video of a run of generate; of the newest run without a name, of all runs by `all`. Raises `MissingError`."""
+    """The newest row of each video of a run of generate; of the newest run without a name, of all runs by `all`. Raises `MissingError`, and
+    `UsageError` where models with random weights made some of them and models with real ones others."""
     rows = lake.ledger.read("generations").sort_by("created_at").to_pylist() if lake.place.version("generations") >= 0 else []
     if not rows:
         raise MissingError("there are no generated videos; make some with: talkvid generate --table CSV, or give --generated DIR --reference DIR")
@@ -61,9 +62,23 @@ def of_run(lake: Lake, run: str | None) -> Items:
         known = ", ".join(dict.fromkeys(row["run_id"] for row in reversed(rows)))
         raise MissingError(f"--generations {run}: there is no such run; there are {known}")
     made = [row for row in newest.values() if row["status"] == "written"]
+    _refuse_mixture(made)
     labels = _labels(lake, [row["clip_id"] for row in made])
     items = [_generated(row, labels.get(row["clip_id"], {})) for row in sorted(made, key=lambda row: (row["run_id"], row["generation_id"]))]
     return Items(wanted, items, len(newest) - len(made))
+
+
+def _refuse_mixture(made: Sequence[Mapping[str, Any]]) -> None:
+    """Numbers of models with random weights never stand in one row with others (law 5)."""
+    runs: dict[bool, list[str]] = {True: [], False: []}
+    for row in made:
+        runs[(row["model_fingerprint"] or "").startswith("random:")].append(row["run_id"])
+    if runs[True] and runs[False]:
+        told = {kind: ", ".join(dict.fromkeys(reversed(names))) for kind, names in runs.items()}
+        raise UsageError(
+            f"{len(runs[True])} videos were made with random weights ({told[True]}) and {len(runs[False])} with real ones ({told[False]}): "
+            "they are not averaged together; name one run: --generations RUN"
+        )
 
 
 def of_folders(lake: Lake, generated: str, real: str | None) -> Items:

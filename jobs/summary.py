@@ -1,6 +1,8 @@
 """What a verb reports when it is done: counts that must add up, one last line, or one JSON object."""
 
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from schemas.errors import TalkvidError, VerificationError
@@ -32,10 +34,18 @@ class Summary:
         return f"{self.verb}: {words} seconds={self.seconds:.1f}"
 
     def json(self) -> str:
-        """The one JSON object of `--json`."""
+        """The one JSON object of `--json`; numbers that JSON does not have are the words `inf`, `-inf` and `nan`."""
         record = {"verb": self.verb, **self.counts, "seconds": round(self.seconds, 3)}
         record |= {"fingerprint": self.fingerprint, "outputs": self.outputs, "notes": self.notes, **self.extra}
-        return json.dumps(record, ensure_ascii=False, default=str)
+        return json.dumps(_finite(record), ensure_ascii=False, allow_nan=False, default=str)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(float(value))
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def check_sum(verb: str, whole: str, parts: tuple[str, ...], counts: dict[str, int]) -> None:

@@ -18,8 +18,9 @@ from jobs.arguments import verb_parser
 from jobs.cli import Sessions, execute
 from jobs.evaluate import JOB, EvaluateConfig, configure, run
 from jobs.evaluation_groups import Measured, rows
-from jobs.evaluation_items import Item, of_folders
+from jobs.evaluation_items import Item, of_folders, of_run
 from jobs.report_page.evaluation import shown
+from jobs.summary import Summary
 from schemas.errors import MissingError, UsageError
 from schemas.lake import Lake
 from schemas.ledger import now
@@ -194,6 +195,19 @@ def test_sets_have_a_value_for_each_group():
 
 def test_infinite_values_are_shown_and_kept():
     assert shown(float("inf")) == "∞" and shown(None) == "–" and shown(0.25) == "0.25"
+    told = Summary("evaluate", {"in": 1}, extra={"metrics": {"psnr": {"value": float("inf"), "low": None, "high": 0.5}}, "more": [float("nan")]}).json()
+    read = json.loads(told, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    assert read["metrics"]["psnr"] == {"value": "inf", "low": None, "high": 0.5} and read["more"] == ["nan"]
+
+
+def test_random_and_real_models_are_not_averaged(lake, media):
+    lake.ledger.append("generations", [generation(media, name, run_id="generate-2", model_fingerprint="talkvid-v1") for name in ("g1", "g2")])
+    with pytest.raises(UsageError, match=r"4 videos were made with random weights \(generate-1\) and 2 with real ones \(generate-2\)"):
+        of_run(lake, "all")
+    assert len(of_run(lake, "generate-1").items) == 4 and len(of_run(lake, None).items) == 2
+    lake.ledger.append("generations", [generation(media, "g1", run_id="generate-3")])
+    with pytest.raises(UsageError, match="name one run"):
+        without_spark(lake, replace(CONFIG, generations="all"))
 
 
 def test_what_is_missing_or_wrong_is_one_sentence(lake, tmp_path):
