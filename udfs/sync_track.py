@@ -24,7 +24,11 @@ class Track:
 
 
 def longest_track(faces: Sequence[dict[str, Any]], duration_s: float) -> Track | None:
-    """The longest stretch of `faces` (the rows of `scores.head.faces`), boxes linear in between; None when there are none."""
+    """The longest stretch of `faces` (the rows of `scores.head.faces`), boxes linear in between; None when there are none.
+
+    Sightings a second apart cannot be told to be one face by their overlap, which upstream asks for from frame to frame, and no face is too small here:
+    `head` keeps moments with one face only, and its own values say how large it is. `inference.metrics.face_run` has upstream's conditions.
+    """
     seen = sorted((face["time_s"], face["box"]) for face in faces if 0 <= face["time_s"] <= duration_s)
     if not seen:
         return None

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from inference.metrics.face_run import LEAST_SIDE_PX, OVERLAP
 from inference.metrics.networks import FID, FVD, LPIPS
 from inference.metrics.ssim import VARIANT
 from schemas.errors import UsageError
@@ -79,7 +80,10 @@ class Metric:
 
 _PAIRED = "frame against the real frame of the same time, {fps:g} a second, the real one resized to the generated one's size"
 _LPIPS = "LPIPS 0.1 on VGG16 (StyleGAN2-ADA's vgg16.pt, full size)"
-_SYNC = "SyncNet v2, shift 15, joonson's crop, boxes of {faces} (not S3FD: compare within one kind), longest face track of the first 30 s, at least 2 s"
+_SYNC = (
+    "SyncNet v2, shift 15, joonson's crop, boxes of {faces} (not S3FD: compare within one kind), longest track of the largest face every {every:g} s of the "
+    f"first 30 s (boxes overlap by more than {OVERLAP:g}, mean side over {LEAST_SIDE_PX} px), at least 2 s"
+)
 _IDENTITY = "cosine of embeddings of {faces}, largest face, every {every:g} s"
 
 METRICS: tuple[Metric, ...] = (
@@ -92,7 +96,7 @@ METRICS: tuple[Metric, ...] = (
         "FID",
         "",
         "lower",
-        "Inception 2015-12-05 (StyleGAN2-ADA's TorchScript), whole frames every {every:g} s, ddof 1; compare at equal n only",
+        "Inception 2015-12-05 (StyleGAN2-ADA's TorchScript), whole frames every {every:g} s, ddof 1; compare at equal N1 and N2 only",
         frozenset({REAL}),
         (FID,),
         of_sets=True,
@@ -103,7 +107,7 @@ METRICS: tuple[Metric, ...] = (
         "",
         "lower",
         "I3D Kinetics-400 logits as StyleGAN-V (rescale, resize), one window of {fvd_frames} frames at {fps:g} a second in each video, "
-        "its place drawn from the video's name, the same in both, ddof 0; compare at equal n only",
+        "its place drawn from the video's name, the same in both, whole frames, ddof 0; compare at equal N1 and N2 only",
         frozenset({REAL}),
         (FVD,),
         of_sets=True,
@@ -127,11 +131,11 @@ METRICS: tuple[Metric, ...] = (
         frozenset({REAL}),
         (dlib_landmarks.WEIGHTS, FACES),
     ),
-    Metric("lse_c", "LSE-C (Sync-C)", "", "higher", f"{_SYNC}; mean over videos", weights=("syncnet", FACES)),
-    Metric("lse_d", "LSE-D (Sync-D)", "", "lower", f"{_SYNC}; mean over videos", weights=("syncnet", FACES)),
-    Metric("sync_offset", "|offset|", "frames of 1/25 s", "lower", f"mean of |offset|; {_SYNC}", weights=("syncnet", FACES)),
-    Metric("lse_c_real", "LSE-C of the real videos", "", "", _SYNC, frozenset({REAL}), ("syncnet", FACES)),
-    Metric("lse_d_real", "LSE-D of the real videos", "", "", _SYNC, frozenset({REAL}), ("syncnet", FACES)),
+    Metric("lse_c", "LSE-C (Sync-C)", "", "higher", f"{_SYNC}; mean over videos", weights=("syncnet", FACES), version=2),
+    Metric("lse_d", "LSE-D (Sync-D)", "", "lower", f"{_SYNC}; mean over videos", weights=("syncnet", FACES), version=2),
+    Metric("sync_offset", "|offset|", "frames of 1/25 s", "lower", f"mean of |offset|; {_SYNC}", weights=("syncnet", FACES), version=2),
+    Metric("lse_c_real", "LSE-C of the real videos", "", "", _SYNC, frozenset({REAL}), ("syncnet", FACES), version=2),
+    Metric("lse_d_real", "LSE-D of the real videos", "", "", _SYNC, frozenset({REAL}), ("syncnet", FACES), version=2),
     Metric("csim", "CSIM to the real frame", "-1..1", "higher", f"{_IDENTITY}, against the real frame of the same time", frozenset({REAL}), (FACES,)),
     Metric("csim_portrait", "CSIM to the portrait", "-1..1", "higher", f"{_IDENTITY}, against the portrait", frozenset({PORTRAIT}), (FACES,)),
     Metric("temporal_lpips", "temporal LPIPS", "", "", f"{_LPIPS} of a frame and the next, every {{every:g}} s; a still picture has 0", weights=(LPIPS,)),

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.metrics.face_run import LEAST_SIDE_PX, longest_run, side_px
 from inference.metrics.gauges import SIDES, Value, mean_of
 from inference.metrics.identity import identity_similarity
 from inference.metrics.lmd import lmd, lmd_over_interocular
@@ -106,8 +107,13 @@ class SyncGauge:
             self._view.frames.append(self._scorer.reduce(self._clip, frame, moment.number))
 
     def values(self, faces: Sequence[dict[str, Any]]) -> dict[str, Value]:
-        """Values by metric; `faces` are the side's boxes."""
-        view = replace(self._view, head={"faces": list(faces), "backend": self._scorer.config.boxes})
+        """Values by metric; `faces` are the side's boxes, of which those of one face are taken."""
+        run = longest_run(faces)
+        if run and side_px(run) <= LEAST_SIDE_PX:
+            return dict.fromkeys(
+                SYNC[self._side], Value(reason=f"the face is {side_px(run):.0f} px large, and SyncNet is for larger ones than {LEAST_SIDE_PX} px")
+            )
+        view = replace(self._view, head={"faces": run, "backend": self._scorer.config.boxes})
         (found,) = self._scorer.score([view])
         if isinstance(found, Rejected):
             return dict.fromkeys(SYNC[self._side], Value(reason=found.detail))

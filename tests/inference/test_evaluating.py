@@ -121,7 +121,10 @@ def test_a_face_is_itself_and_lips_are_judged_as_the_scorer_does(folder, monkeyp
     monkeypatch.setattr(session, "judge", judge)
     monkeypatch.setattr("udfs.sync.Sync.setup", lambda self, device: setattr(self, "_network", object()))
     metrics = ["lmd", "lmd_interocular", "csim", "lse_c", "lse_d", "sync_offset", "lse_c_real"]
-    values = measured(folder, metrics, settings=replace(SETTINGS, stride=13), generated="made.mp4", real="made.mp4")["values"]
+    small = measured(folder, ["lse_c"], settings=replace(SETTINGS, stride=13), generated="made.mp4")["values"]
+    assert "px large, and SyncNet is for larger ones than 100 px" in small["lse_c"][1] and not seen
+    tiny_video(folder / "large.mp4", seconds=2.2, size=(512, 512))
+    values = measured(folder, metrics, settings=replace(SETTINGS, stride=13), generated="large.mp4", real="large.mp4")["values"]
     assert values["lmd"][0] == values["lmd_interocular"][0] == 0 and values["csim"][0] == pytest.approx(1.0)
     assert [values[name][0] for name in ("lse_c", "lse_d", "sync_offset", "lse_c_real")] == [5.0, 7.0, 2.0, 5.0]
     assert seen[0][0][1:] == (224, 224, 3) and seen[0][0][0] >= 50 and seen[0][1] == np.int16
