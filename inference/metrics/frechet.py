@@ -13,7 +13,7 @@ FVD_DDOF = 0
 
 @dataclass(frozen=True)
 class Moments:
-    """Count, mean (d,) and scatter matrix (d, d) of features, float64. `a + b` are those of both sets, so that batches and groups add up."""
+    """Count, mean (d,) and scatter matrix (d, d) of features, float64."""
 
     n: int
     mean: NDArray[np.float64]
@@ -27,12 +27,6 @@ class Moments:
             raise ValueError(f"finite features (n, d), at least one, are needed, not {values.shape}")
         mean = values.mean(0)
         return cls(len(values), mean, (values - mean).T @ (values - mean))
-
-    def __add__(self, other: "Moments") -> "Moments":
-        """Chan, Golub and LeVeque 1983."""
-        n, gap = self.n + other.n, other.mean - self.mean
-        scatter = self.scatter + other.scatter + np.outer(gap, gap) * (self.n * other.n / n)
-        return Moments(n, self.mean + gap * (other.n / n), scatter)
 
     def covariance(self, ddof: int) -> NDArray[np.float64]:
         """Scatter / (n - ddof). Raises `ValueError` when there are not more than `ddof`."""

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Iterator
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,6 @@ from inference.metrics.frechet import Moments, frechet_distance
 from inference.metrics.identity import identity_similarity
 from inference.metrics.pixels import l1, psnr
 from inference.metrics.ssim import ssim
-from inference.metrics.temporal import consecutive
 from tests.udfs.nets.golden_rules import Deviation, Golden, apart, picked, texture
 from tests.udfs.nets.metrics_rules import features, generator, landmark_tracks, metric_weight, picture_pair
 
@@ -108,7 +108,8 @@ def lpips_deviations(golden: Golden, kind: str) -> Iterator[Deviation]:
         vectors = [lpips.as_vectors(part, heads) for part in (one, other)]
         yield relative("vgg as one vector", lpips.between_vectors(*vectors)[0], golden.facts["OWN.lpips.vgg.as_one_vector"], LPIPS)
     seen = (trunk(lpips.network_input(frame[None])) for frame in texture(4, 64, 80, 61))
-    found, facts = consecutive(lambda a, b: lpips.between_features(a, b, heads)[0], seen), golden.facts[f"ORIG.lpips.{kind}.temporal"]
+    found = np.array([lpips.between_features(frame, following, heads)[0] for frame, following in pairwise(seen)])
+    facts = golden.facts[f"ORIG.lpips.{kind}.temporal"]
     for step, (value, wanted) in enumerate(zip(found, facts["pairs"], strict=True)):
         yield relative(f"{kind} step {step}", value, wanted, LPIPS)
     yield relative(f"{kind} temporal", found.mean(), facts["mean"], LPIPS)

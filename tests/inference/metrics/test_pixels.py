@@ -8,7 +8,7 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio
 from torchmetrics.functional.image import peak_signal_noise_ratio as torchmetrics_psnr
 
-from inference.metrics.pixels import each_frame, l1, psnr
+from inference.metrics.pixels import l1, psnr
 from tests.inference.metrics import golden_cases
 from tests.udfs.nets.metrics_rules import picture_pair
 
@@ -36,15 +36,7 @@ def test_equal_frames_are_infinitely_alike():
     assert psnr(frame, frame) == math.inf and l1(frame, frame) == 0
 
 
-def test_a_video_is_the_mean_of_its_frames():
-    base = np.zeros((8, 8, 3), np.uint8)
-    found = each_frame(psnr, iter([base, base]), iter([base + 1, base + 100]))
-    assert found.tolist() == [psnr(base, base + 1), psnr(base, base + 100)]
-
-
-def test_videos_of_two_lengths_or_sizes_are_an_error():
+def test_frames_of_two_sizes_are_an_error():
     frame = np.zeros((8, 8, 3), np.uint8)
-    with pytest.raises(ValueError, match="longer"):
-        each_frame(l1, [frame], [frame, frame])
     with pytest.raises(ValueError, match="cannot be compared"):
         l1(frame, frame[:4])
