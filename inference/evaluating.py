@@ -36,6 +36,8 @@ ROWS = pa.schema([("item_id", pa.string()), ("values", pa.list_(VALUE)), ("featu
 _PAIRED = ("l1", "psnr", "ssim", "lpips", "lmd", "lmd_interocular")
 """Metrics that need both videos in one shape."""
 _MOST_PORTRAIT_PX = 1600
+FRAMES = "frames"
+"""Stands among the features for the size at which a side was looked at: one row, width and height in px."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,7 @@ def measure(loaded: Networks, settings: Settings, item: dict[str, Any]) -> tuple
         for metric, by_side in gauges.features().items():
             features += [_features(metric, side, rows) for side, rows in by_side.items()]
             found[metric] = Value()
+        features += [_features(FRAMES, side, np.array([pair.size(side)])) for side in pair.probes]
         return values | {name: found[name] for name in wanted}, features, missed
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 STAGE = "evaluate"
 DEPENDS_ON = ("generations", "evaluated")
-PAGE_VERSION = 2
+PAGE_VERSION = 3
 """Raised when the page changes for the same numbers."""
 WORKER_GIB = 3.0
 

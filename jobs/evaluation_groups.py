@@ -1,20 +1,24 @@
 """Groups of videos and their metrics, as rows of `evaluations`."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from inference.evaluating import FRAMES
 from inference.metrics.catalogue import Metric, Settings
 from inference.metrics.frechet import FID_DDOF, FVD_DDOF
-from inference.metrics.gauges import Features, Value
+from inference.metrics.gauges import SIDES, Features, Value
 from inference.metrics.groups import Group, of_features, of_values
 from jobs.evaluation_items import ALL, Item
 from schemas.lake import Lake
 from schemas.snapshot import snapshot
 from udfs.fingerprint import fingerprint
 
+_SIZED = frozenset({"fid", "fvd", "lmd"})
+_MOST_SIZES = 3
 _DDOF = {"fid": FID_DDOF, "fvd": FVD_DDOF}
 
 
@@ -24,6 +28,8 @@ class Measured:
 
     values: dict[str, dict[str, Value]] = field(default_factory=dict)
     features: dict[str, dict[str, Features]] = field(default_factory=dict)
+    sizes: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By item and side, width x height of the frames that were looked at."""
 
     def has(self, metric: str, item_id: str) -> bool:
         """True where it was measured, be it that there is no value."""
@@ -36,8 +42,10 @@ class Measured:
             self.values.setdefault(value["metric"], {})[row["item_id"]] = Value(value["value"], value["reason"])
         names = {value["metric"] for value in taken}
         for one in row["features"] or ():
-            if one["metric"] in names:
-                rows = np.frombuffer(one["data"], "<f4").reshape(one["rows"], one["width"])
+            rows = np.frombuffer(one["data"], "<f4").reshape(one["rows"], one["width"])
+            if one["metric"] == FRAMES:
+                self.sizes.setdefault(row["item_id"], {})[one["side"]] = "x".join(f"{px:.0f}" for px in rows[0])
+            elif one["metric"] in names:
                 self.features.setdefault(one["metric"], {}).setdefault(row["item_id"], {})[one["side"]] = rows
 
 
@@ -73,7 +81,7 @@ def rows(
         named = fingerprint("evaluation", 1, made, {str(number): model for number, model in enumerate(models)})
         for (axis, group), members in sorted(grouped.items(), key=lambda entry: (entry[0][0] != ALL, entry[0])):
             found = _of(metric, members, lacking, measured, resamples)
-            told = metric.told(settings) + _interval_told(metric, found)
+            told = metric.told(settings) + _counts_told(found) + _sizes_told(metric, members, measured) + _interval_told(metric, found)
             yield {
                 "metric": metric.name,
                 "group_axis": axis,
@@ -82,6 +90,22 @@ def rows(
                 "convention": told,
                 "fingerprint": named,
             }
+
+
+def _counts_told(found: Group) -> str:
+    return f"; N1 = {found.sides[0]} generated, N2 = {found.sides[1]} real" if found.sides else ""
+
+
+def _sizes_told(metric: Metric, members: Sequence[Item], measured: Measured) -> str:
+    """The sizes of frames, the commonest first, for metrics whose numbers depend on them; those measured by an earlier version did not note theirs."""
+    if metric.name not in _SIZED:
+        return ""
+    told = ""
+    for side in SIDES:
+        found = Counter(sizes[side] for item in members if side in (sizes := measured.sizes.get(item.item_id, {})))
+        more = f" and {len(found) - _MOST_SIZES} other sizes" if len(found) > _MOST_SIZES else ""
+        told += f"; {side} frames of {', '.join(size for size, _ in found.most_common(_MOST_SIZES))}{more}" if found else ""
+    return told
 
 
 def _interval_told(metric: Metric, found: Group) -> str:

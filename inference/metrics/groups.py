@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,8 @@ LEAST_RESAMPLES, _CHEAP = 20, 256
 
 @dataclass(frozen=True)
 class Group:
-    """A metric of a group: `n` of its `clips` videos have a value. `resamples` made the interval, 0 where there is none."""
+    """A metric of a group: `n` of its `clips` videos have a value. `resamples` made the interval, 0 where there is none. `sides`: how many features
+    the generated and the real set have, of metrics of sets."""
 
     value: float | None
     low: float | None
@@ -26,6 +27,7 @@ class Group:
     clips: int
     reason: str | None = None
     resamples: int = 0
+    sides: tuple[int, int] | None = None
 
 
 def of_values(values: Sequence[Value], resamples: int, seed: int = 0) -> Group:
@@ -54,7 +56,7 @@ def of_features(items: Sequence[Features], ddof: int, resamples: int, reasons: S
     owners = {side: np.repeat(np.arange(len(given)), [len(item.get(side, ())) for item in given]) for side in sides}
     value = feature_distance(whole["generated"], whole["real"], ddof)
     if len(given) == 1:
-        return Group(value, None, None, 1, len(items))
+        return Group(value, None, None, 1, len(items), sides=(rows["generated"], rows["real"]))
 
     def distance(chosen: NDArray[np.int64]) -> float:
         if len(chosen) == len(given) and (chosen == np.arange(len(given))).all():
@@ -65,7 +67,8 @@ def of_features(items: Sequence[Features], ddof: int, resamples: int, reasons: S
             return float("nan")
         return _drawn_distance(whole["generated"], weights[0], whole["real"], weights[1], ddof)
 
-    return _group(set_interval(distance, len(given), resamples=count, seed=seed, centred=True), len(items), count)
+    found = _group(set_interval(distance, len(given), resamples=count, seed=seed, centred=True), len(items), count)
+    return replace(found, sides=(rows["generated"], rows["real"]))
 
 
 def feature_distance(generated: NDArray[np.floating], real: NDArray[np.floating], ddof: int) -> float:

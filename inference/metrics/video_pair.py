@@ -45,6 +45,11 @@ class VideoPair:
         shapes = [found.width / found.height for found in self.probes.values()]
         self.comparable = len(shapes) == 2 and abs(shapes[0] / shapes[1] - 1) <= SAME_SHAPE
 
+    def size(self, side: str) -> tuple[int, int]:
+        """Width and height in px of a side's frames as moments have them."""
+        found = self.probes["generated" if self.comparable else side]
+        return found.width, found.height
+
     def __iter__(self) -> Iterator[Moment]:
         """Moments in their order; two frames are held. Raises `Rejected` as `udfs.media.frames`."""
         moments_s = [number / self._fps for number in range(self.count)]

@@ -101,6 +101,7 @@ def test_features_and_lpips_come_from_every_fifth_picture(folder, toys):
     features = {(one["metric"], one["side"]): np.frombuffer(one["data"], "<f4").reshape(one["rows"], one["width"]) for one in row["features"]}
     np.testing.assert_allclose(features["fid", "generated"], [frame.mean((0, 1)) for frame in ours[::5]], rtol=1e-4)
     np.testing.assert_allclose(features["fid", "real"], [frame.mean((0, 1)) for frame in theirs[::5]], rtol=1e-4)
+    assert features["frames", "generated"].tolist() == features["frames", "real"].tolist() == [[128, 128]], "the real one as it was compared"
     assert features["fvd", "generated"].shape == features["fvd", "real"].shape == (1, 3)
     windows = np.stack([np.mean([frame.mean((0, 1)) for frame in ours[first : first + 16]], axis=0) for first in range(50)])
     assert np.abs(windows - features["fvd", "generated"]).max(1).min() < 1e-2

@@ -189,8 +189,21 @@ def test_sets_have_a_value_for_each_group():
     found = {(row["metric"], row["group_value"]): row for row in rows(items, metrics, {}, measured, ("gender",), settings, 40)}
     assert [found["fid", group]["n"] for group in ("all", "f", "m")] == [6, 3, 3]
     assert found["fid", "f"]["value"] > 0 and "interval of 40 resamples" in found["fid", "f"]["convention"]
+    assert "N1 = 12 generated, N2 = 12 real" in found["fid", "f"]["convention"]
+    assert "N1" not in found["lse_c", "f"]["convention"]
     assert (found["lse_c", "all"]["value"], found["lse_c", "all"]["n"], found["lse_c", "m"]["value"]) == (4.0, 1, None)
     assert found["lse_c", "f"]["fingerprint"].startswith("evaluation-v1-")
+
+
+def test_sizes_of_frames_stand_with_the_numbers_that_depend_on_them():
+    items = [Item(f"e{number}", f"v{number}", "g", "r") for number in range(6)]
+    measured = Measured({"lmd": {item.item_id: Value(1.0) for item in items}, "psnr": {item.item_id: Value(1.0) for item in items}})
+    for number, size in enumerate((64, 512, 64, 512, 512)):
+        data = np.array([size, 2 * size], "<f4").tobytes()
+        measured.add({"item_id": f"e{number}", "values": [], "features": [{"metric": "frames", "side": "generated", "rows": 1, "width": 2, "data": data}]}, {})
+    settings = Settings(faces="centerface-dlib")
+    found = {row["metric"]: row["convention"] for row in rows(items, chosen(["lmd", "psnr"]), {"psnr": ""}, measured, (), settings, 5)}
+    assert "; generated frames of 512x1024, 64x128;" in found["lmd"] and "real frames of" not in found["lmd"] and "64x128" not in found["psnr"]
 
 
 def test_infinite_values_are_shown_and_kept():

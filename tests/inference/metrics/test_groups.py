@@ -35,6 +35,7 @@ def test_the_distance_of_sets_is_that_of_all_features_and_its_interval_draws_vid
     group = of_features([*items, {}], FID_DDOF, 60)
     whole = [Moments.of(np.concatenate([item[side] for item in items])) for side in ("generated", "real")]
     assert group.value == pytest.approx(frechet_distance(*whole, ddof=FID_DDOF), rel=1e-4)
+    assert group.sides == (30, 30) and of_features([*items, {"real": items[0]["real"]}], FID_DDOF, 5).sides == (30, 35)
     assert (group.n, group.clips, group.resamples) == (6, 7, 60) and group.low < group.value < group.high
 
 
