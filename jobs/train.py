@@ -25,6 +25,7 @@ from schemas.lease import lease
 from schemas.ledger import now
 from training import checkpoint_store, exported, stages
 from training.checkpoint_store import Found
+from training.set_aside import set_aside
 from training.snapshot import TABLE, Snapshot
 from training.stage_files import CONFIG, SNAPSHOT
 from training.stages import Settings
@@ -153,11 +154,14 @@ def run(spark: "SparkSession | None", lake: Lake, config: TrainConfig) -> Summar
 def _trained(spark: "SparkSession | None", lake: Lake, config: TrainConfig) -> Summary:
     place, run_id = config.place(lake), new_run_id("train")
     step = _step(place, config.resume)
-    if step is not None and step.stage == place and _finished(place, config.settings, step):
+    if step is not None and checkpoint_store.same(step.stage, place) and _finished(place, config.settings, step):
         summary = Summary("train", {"in": 0, "steps": 0}, outputs=[place], notes=[f"train: {place} has all {config.settings.steps} steps"])
         return _with_model(summary)
     settings, snapshot = _planned(lake, config, place, step)
     _require(lacking_vae(settings, snapshot.latents))
+    aside = set_aside(place, step) if config.resume != "auto" else None
+    if aside is not None:
+        print(f"train: what this run does not go on from lies in {aside} now", file=sys.stderr)
     storage.put_bytes(settings.text().encode(), storage.at(place, CONFIG))
     snapshot.write(storage.at(place, SNAPSHOT))
     row = _started_row(config, settings, snapshot, place, run_id)
@@ -165,7 +169,8 @@ def _trained(spark: "SparkSession | None", lake: Lake, config: TrainConfig) -> S
         lake.ledger.create()
         lake.ledger.append("runs", [row])
     counts = {"in": len(snapshot) - len(snapshot.gone), "steps": 0}
-    launch = Launch(place, config.ranks, config.resume, config.device, config.quiet)
+    resume = config.resume if step is not None and not checkpoint_store.same(step.stage, place) else "auto"
+    launch = Launch(place, config.ranks, resume, config.device, config.quiet)
     try:
         told = restarted(config.restarts, config.launcher, launch, spark)
         counts["steps"] = told["steps"]
@@ -196,10 +201,6 @@ def _planned(lake: Lake, config: TrainConfig, place: str, step: Found | None) ->
         if snapshot.gone:
             print(f"train: {len(snapshot.gone)} of {len(snapshot)} clips were removed since the run began", file=sys.stderr)
     else:
-        if config.resume == "never" and checkpoint_store.newest(place) is not None:
-            aside = f"{place}.before-{time.strftime('%Y%m%dT%H%M%S')}"
-            checkpoint_store.move(place, aside)
-            print(f"train: the run that was in {place} lies in {aside} now", file=sys.stderr)
         settings = config.settings
         made = make_snapshot(lake, Selection(settings.filters, config.snapshot))
         print(f"train: {made.sentence}", file=sys.stderr)

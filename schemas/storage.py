@@ -236,8 +236,21 @@ def move(before: str, after: str) -> None:
     if not is_remote(before):
         Path(address(after)).parent.mkdir(parents=True, exist_ok=True)
         os.replace(address(before), address(after))
-        return
-    if before == after:
+    elif before != after:
+        copy(before, after)
+        delete(before)
+
+
+def copy(before: str, after: str) -> None:
+    """Have a file under another name of the same store too. A file that is replaced under one name stays under the other."""
+    if not is_remote(before):
+        target = Path(address(after))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        try:
+            os.link(address(before), target)
+        except OSError:  # a file system without links
+            shutil.copyfile(address(before), target)
         return
     bucket, key = s3.split(before)
     target, name = s3.split(after)
@@ -245,10 +258,9 @@ def move(before: str, after: str) -> None:
         if size(before) <= ONE_PUT_BYTES:
             s3.client().copy_object(Bucket=target, Key=name, CopySource={"Bucket": bucket, "Key": key})
         else:
-            with tempfile.NamedTemporaryFile(prefix="talkvid-move-") as copy:
-                fetch(before, copy.name)
-                put_file(copy.name, after)
-    delete(before)
+            with tempfile.NamedTemporaryFile(prefix="talkvid-copy-") as whole:
+                fetch(before, whole.name)
+                put_file(whole.name, after)
 
 
 def _put_in_parts(bucket: str, key: str, source: BinaryIO, length: int) -> None:

@@ -49,8 +49,8 @@ class Found(NamedTuple):
 
 def newest(stage: str) -> Found | None:
     """The last whole step of a stage, in a folder or a store; None when there is none."""
-    there = _listed(stage)
-    for _, name in sorted(_steps(there), reverse=True):
+    there = listed(stage)
+    for _, name in sorted(steps(there), reverse=True):
         manifest = _whole(stage, name, there)
         if manifest is not None:
             return Found(storage.at(stage, name), manifest)
@@ -63,28 +63,26 @@ def found(place: str) -> Found:
     if checkpoints.step_number(name) is None:
         step = newest(place.rstrip("/"))
     else:
-        manifest = _whole(stage, name, _listed(stage))
+        manifest = _whole(stage, name, listed(stage))
         step = None if manifest is None else Found(storage.at(stage, name), manifest)
     if step is None:
         raise MissingError(f"{place} is no whole checkpoint")
     return step
 
 
-def move(stage: str, other: str) -> None:
-    """Give a stage another address: manifests first, so that what is left when this breaks off is no step."""
-    if not storage.is_remote(stage):
-        shutil.move(stage, other)
-        return
-    for name in sorted(_listed(stage), key=lambda name: (not name.endswith(f"/{MANIFEST}"), name)):
-        storage.move(storage.at(stage, name), storage.at(other, name))
+def same(stage: str, other: str) -> bool:
+    """Whether two addresses are of one stage."""
+    if storage.is_remote(stage) or storage.is_remote(other):
+        return stage == other
+    return os.path.realpath(stage) == os.path.realpath(other)
 
 
-def _listed(stage: str) -> dict[str, storage.Stored]:
+def listed(stage: str) -> dict[str, storage.Stored]:
     """Files of a stage by their names below it."""
     return {file.uri.removeprefix(f"{stage}/"): file for file in storage.listed(stage)}
 
 
-def _steps(names: Iterable[str]) -> set[tuple[int, str]]:
+def steps(names: Iterable[str]) -> set[tuple[int, str]]:
     """Steps of which there is any file."""
     tops = {name.partition("/")[0] for name in names}
     return {(number, top) for top in tops if (number := checkpoints.step_number(top)) is not None}
@@ -122,7 +120,7 @@ class StoreShelf(Shelf):
         return self.uri
 
     def ready(self, rank: int) -> None:
-        there, own = _listed(self.uri), _own_metrics(rank)
+        there, own = listed(self.uri), _own_metrics(rank)
         if own not in there:
             (self.folder / own).unlink(missing_ok=True)
         self._bring([name for name in (CONFIG, SNAPSHOT, own) if name in there], there)
@@ -131,11 +129,15 @@ class StoreShelf(Shelf):
         step = newest(self.uri) if resume == "auto" else None if resume == "never" else found(storage.address(resume))
         return None if step is None else step.place
 
+    def _newest(self) -> str | None:
+        step = newest(self.uri)
+        return None if step is None else step.place
+
     def opened(self, place: str) -> Step:
         stage, _, name = place.rpartition("/")
         if stage != self.uri:
             return StoreShelf.of(stage).opened(place) if storage.is_remote(stage) else checkpoints.opened(Path(place))
-        there = _listed(self.uri)
+        there = listed(self.uri)
         manifest = _whole(self.uri, name, there)
         if manifest is None:
             raise MissingError(f"{place} is no whole checkpoint")
@@ -161,7 +163,8 @@ class StoreShelf(Shelf):
         trouble = processes.from_first(trouble)
         if trouble is not None:
             raise trouble
-        for _, old in sorted(_steps(path.name for path in self.folder.iterdir()), reverse=True)[keep:]:
+        copies = sorted(steps(path.name for path in self.folder.iterdir()), reverse=True)
+        for _, old in [(number, copy) for number, copy in copies if number > manifest.step] + [one for one in copies if one[0] <= manifest.step][keep:]:
             shutil.rmtree(self.folder / old, ignore_errors=True)
 
     def _finish(self, name: str, manifest: Manifest, keep: int) -> None:
@@ -170,18 +173,15 @@ class StoreShelf(Shelf):
         if now != self.launch:
             raise TalkvidError(f"another training of {self.uri} was begun meanwhile: this one ends, that one goes on")
         storage.put_bytes(manifest.text().encode(), storage.at(self.uri, name, MANIFEST))
-        there = _listed(self.uri)
-        steps = [step for _, step in sorted(_steps(there), reverse=True)]
-        kept = [step for step in steps if f"{step}/{MANIFEST}" in there][:keep]
-        for step in set(steps) - set(kept):
+        there = listed(self.uri)
+        numbered = sorted(steps(there), reverse=True)
+        kept = [step for number, step in numbered if number <= manifest.step and f"{step}/{MANIFEST}" in there][:keep]
+        for step in {step for _, step in numbered} - set(kept):
             storage.delete(storage.at(self.uri, step, MANIFEST))
             storage.delete_below(storage.at(self.uri, step))
         for left in there:
             if left.startswith(f"{name}/") and left.partition("/")[2] not in {*manifest.files, MANIFEST}:
                 storage.delete(storage.at(self.uri, left))
-
-    def newest(self) -> Step:
-        return self.opened(found(self.uri).place)
 
     def keep_frozen(self, state: Mapping[str, Tensor]) -> None:
         super().keep_frozen(state)

@@ -122,7 +122,7 @@ def write(folder: Path, manifest: Manifest, shard: Mapping[str, Any], processes:
         shutil.rmtree(place, ignore_errors=True)
         os.replace(part, place)
         _flush(folder)
-        _prune(folder, keep)
+        _prune(folder, manifest.step, keep)
     processes.wait()
     return place
 
@@ -172,9 +172,13 @@ def _manifest(place: Path) -> Manifest | None:
     return manifest if whole else None
 
 
-def _prune(folder: Path, keep: int) -> None:
-    for _, place in sorted(_steps(folder), reverse=True)[keep:]:
-        shutil.rmtree(place)
+def _prune(folder: Path, written: int, keep: int) -> None:
+    """Remove all but the newest `keep` steps up to the one just written; what has a later number is no whole step (`Shelf.step`)."""
+    steps = sorted(_steps(folder), reverse=True)
+    kept = [place for number, place in steps if number <= written and _manifest(place) is not None][:keep]
+    for _, place in steps:
+        if place not in kept:
+            shutil.rmtree(place)
     for part in folder.glob(".step-*.part"):
         shutil.rmtree(part)
 

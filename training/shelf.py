@@ -1,5 +1,6 @@
 """Where the ranks of a run keep what they make, when all of them see one folder; `checkpoint_store.py` is for ranks that do not."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from schemas.errors import MissingError, TalkvidError
+from schemas import storage
+from schemas.errors import MissingError, TalkvidError, UsageError
 from training import checkpoints
 from training.checkpoints import Manifest, Step
 from training.processes import Processes
@@ -31,11 +33,16 @@ class Shelf:
             raise MissingError(f"there is no {CONFIG} in {self.folder}: all ranks must see the output, a folder that their machines share or an s3a:// prefix")
 
     def step(self, resume: str, processes: Processes) -> Step | None:
-        """The step to go on from, chosen by the first rank: `auto` is the newest, `never` none, else the one named. Raises `MissingError`."""
+        """The step to go on from, chosen by the first rank: `auto` is the newest, `never` none, else the one named.
+
+        Raises `MissingError` where that is not there, `UsageError` where the stage holds newer steps: a run goes on from the newest or begins anew.
+        """
         chosen, trouble = None, None
         if processes.first:
             try:
-                chosen = self._chosen(resume)
+                chosen, there = self._chosen(resume), self._newest()
+                if there is not None and (chosen is None or os.path.realpath(chosen) != os.path.realpath(there)):
+                    raise UsageError(f"{there} is of another run, or later: move it away, as talkvid train does, or take another output")
             except TalkvidError as error:
                 trouble = error
         chosen, trouble = processes.from_first((chosen, trouble))
@@ -47,6 +54,10 @@ class Shelf:
         found = checkpoints.newest(self.folder) if resume == "auto" else None if resume == "never" else checkpoints.at(Path(resume))
         return None if found is None else str(found.folder)
 
+    def _newest(self) -> str | None:
+        found = checkpoints.newest(self.folder)
+        return None if found is None else str(found.folder)
+
     def opened(self, place: str) -> Step:
         """The step at a place that `_chosen` gave, with all its files on this machine."""
         return checkpoints.opened(Path(place))
@@ -55,9 +66,9 @@ class Shelf:
         """Keep a step, all ranks together, and the newest `keep` steps only. Raises `UsageError` on every rank when one could not write."""
         checkpoints.write(self.folder, manifest, shard, processes, keep)
 
-    def newest(self) -> Step:
-        """The step written last."""
-        return checkpoints.at(self.folder)
+    def written(self, number: int) -> Step:
+        """The step of the stage with that number."""
+        return self.opened(storage.at(self.place, checkpoints.step_name(number)))
 
     def keep_frozen(self, state: Mapping[str, Tensor]) -> None:
         """Keep what the stage does not train."""

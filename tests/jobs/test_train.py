@@ -9,7 +9,7 @@ from jobs.cli import run_verb
 from jobs.train import JOB
 from schemas.lake import Lake
 from tests.training_lake import make
-from training import exported
+from training import checkpoint_store, exported
 from training.metrics_log import seen
 
 CLIPS = [f"talk-{1000 * second:09d}-{1000 * second + 2000:09d}" for second in range(0, 6, 2)]
@@ -56,6 +56,26 @@ def test_a_speakers_own_model_goes_on_from_the_stage_on_that_speakers_clips_only
     assert {key[0] for records in seen(folder)[0].values() for record in records for key in record["samples"]} == {CLIPS[1]}
     assert train(lake, *finetune, "--resume", "never", "--set", "speakers=[nobody]") == 3
     assert "none of the 3 samples is left" in capsys.readouterr().err
+
+
+def test_a_run_from_an_earlier_step_exports_what_it_made_and_keeps_what_was_there(lake, capsys, tmp_path):
+    """Steps are told apart by their number alone: two runs' steps in one folder would be taken for one's."""
+    words = ["--stage", "3", *WORDS, "--set", "start=random", "--set", "checkpoint_every=1", "--set", "keep_checkpoints=2", "--output", str(tmp_path), "--json"]
+    stage = tmp_path / "stage_3"
+    assert train(lake, *words, "--set", "steps=4") == 0
+    old = json.loads(capsys.readouterr().out)["fingerprint"]
+    other = [*words, "--set", "steps=4", "--set", "learning_rate=0.01"]
+    assert train(lake, *other, "--resume", str(stage / "step-00000003")) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["first_step"], told["steps"]) == (3, 1)
+    assert told["fingerprint"] == exported.find(stage).fingerprint != old
+    (aside,) = tmp_path.glob("stage_3.before-*")
+    assert exported.find(aside).fingerprint == old
+    assert checkpoint_store.newest(str(aside)).manifest.step == 4
+    assert train(lake, *words, "--set", "steps=5", "--resume", str(aside / "step-00000004")) == 0, "what lies aside can be gone on from"
+    assert json.loads(capsys.readouterr().out)["first_step"] == 4
+    assert [path.name for path in stage.glob("step-*")] == ["step-00000005"]
+    assert len(list(tmp_path.glob("stage_3.before-*/step-00000004"))) == 2
 
 
 def test_what_cannot_start_is_told_in_one_sentence_before_anything_runs(lake, capsys, monkeypatch, tmp_path):

@@ -36,6 +36,9 @@ def test_what_is_put_is_there_whole_and_can_be_moved_and_deleted(base, tmp_path)
     assert [(file.uri, file.bytes) for file in storage.listed(base)] == [(f"{base}/a/clip.mp4", 15), (f"{base}/page.html", 4)]
     assert storage.read_bytes(f"{base}/page.html") == b"page" and storage.read_bytes(f"{base}/a/clip.mp4", 6) == b"moving"
     storage.move(f"{base}/a/clip.mp4", f"{base}/b/clip.mp4")
+    storage.copy(f"{base}/b/clip.mp4", f"{base}/c/copy.mp4")
+    assert storage.read_bytes(f"{base}/c/copy.mp4") == storage.read_bytes(f"{base}/b/clip.mp4")
+    storage.delete(f"{base}/c/copy.mp4")
     assert not storage.exists(f"{base}/a/clip.mp4") and storage.size(f"{base}/b/clip.mp4") == 15
     storage.fetch(f"{base}/b/clip.mp4", tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == b"moving pictures"

@@ -20,6 +20,7 @@ from training.checkpoint_store import StoreShelf
 from training.checkpoints import Manifest
 from training.metrics_log import seen
 from training.processes import Processes
+from training.set_aside import set_aside
 from training.shelf import Shelf
 from training.train import Job, train
 
@@ -147,6 +148,32 @@ def test_a_half_written_step_is_never_resumed_and_the_next_one_clears_it_away(tm
     write(again, 4)
     assert {path.name for path in half.iterdir()} == {"manifest.json", "shard-00000-of-00002.two.pt", "shard-00001-of-00002.two.pt"}
     assert checkpoint_store.newest(home).manifest.step == 4
+
+
+def test_a_torn_step_is_not_kept_in_the_place_of_a_whole_one(tmp_path, home):
+    shelves = [node(tmp_path, name, home) for name in ("one", "two")]
+    write(shelves, 2)
+    write(shelves, 4)
+    next(Path(home, "step-00000004").glob("shard-00001*")).unlink()
+    write(shelves, 3, keep=1)
+    assert tops(home) == {"launch", "step-00000003"}
+    assert all([path.name for path in shelf.folder.glob("step-*")] == ["step-00000003"] for shelf in shelves)
+
+
+def test_what_comes_after_a_step_is_set_aside_whole(tmp_path, home):
+    shelves = [node(tmp_path, name, home) for name in ("one", "two")]
+    shelves[0].keep_frozen({"still": torch.zeros(3)})
+    for name in ("config.yaml", "snapshot.json", "model/model.json"):
+        storage.put_bytes(b"{}", f"{home}/{name}")
+    for step in (2, 4, 6):
+        write(shelves, step, keep=3)
+    assert set_aside(home, checkpoint_store.found(f"{home}/step-00000006")) is None
+    aside = set_aside(home, checkpoint_store.found(f"{home}/step-00000002"))
+    assert tops(aside) == {"config.yaml", "snapshot.json", "frozen.pt", "model", "step-00000004", "step-00000006"}
+    assert tops(home) == {"config.yaml", "snapshot.json", "frozen.pt", "launch", "step-00000002"}
+    shelves[0].keep_frozen({"still": torch.ones(3)})
+    assert torch.load(f"{aside}/frozen.pt")["still"].sum() == 0, "a copy of its own"
+    assert checkpoint_store.newest(aside).manifest.step == 6 and checkpoint_store.newest(home).manifest.step == 2
 
 
 def test_a_rank_that_cannot_write_stops_all_and_leaves_no_step(tmp_path, home):

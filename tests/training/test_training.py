@@ -86,6 +86,18 @@ def test_the_newest_steps_are_kept_and_a_half_written_one_is_never_taken(whole, 
         checkpoints.at(torn)
 
 
+def test_steps_of_another_run_are_neither_mixed_with_nor_removed_for_those_of_this_one(tmp_path):
+    folder = tmp_path / "stage_3"
+    trained(folder, steps=4)
+    for resume in ("never", str(folder / "step-00000002")):
+        with pytest.raises(UsageError, match="step-00000004 is of another run, or later"):
+            trained(folder, steps=4, resume=resume)
+    (folder / "step-00000009").mkdir()
+    trained(folder, steps=6, resume=str(folder / "step-00000004"), keep_checkpoints=1)
+    assert [place.name for place in folder.glob("step-*")] == ["step-00000006"], "what is torn is not kept in the place of a whole step"
+    assert exported.find(folder).step == 6
+
+
 def test_checkpoints_hold_nothing_but_tensors_and_words(whole):
     for file in whole[0].rglob("*.pt"):
         torch.load(file, weights_only=True)
