@@ -8,12 +8,16 @@ from dataclasses import replace
 from training.snapshot import Snapshot
 
 SHARE = 0.05
-"""Held out at most, so that a small collection is not eaten up; a collection of fewer than twenty clips holds none out."""
+"""Held out at most, so that a small collection is not eaten up; of fewer than twenty clips none is held out."""
 
 
-def split(snapshot: Snapshot, samples: int) -> tuple[Snapshot, Snapshot | None]:
-    """(what is trained on, what is held out or None): about `samples` clips, of videos that training then never sees."""
-    chosen = _videos(snapshot.clip_ids, min(samples, int(SHARE * len(snapshot))))
+def split(snapshot: Snapshot, samples: int, shortest: int = 0) -> tuple[Snapshot, Snapshot | None]:
+    """(what is trained on, what is held out or None): about `samples` clips of at least `shortest` frames, of videos that training then never sees.
+
+    Clips that are gone count like the others, so that a resumed run holds the same videos out.
+    """
+    usable = [clip_id for clip_id, frames in zip(snapshot.clip_ids, snapshot.frames) if frames >= shortest]
+    chosen = _videos(usable, min(samples, int(SHARE * len(usable))))
     if not chosen:
         return snapshot, None
     held = [_video(clip_id) in chosen for clip_id in snapshot.clip_ids]

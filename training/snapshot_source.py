@@ -44,9 +44,8 @@ class SnapshotSource:
     def batches(self, settings: Settings, processes: Processes, start_step: int) -> Iterator[Batch]:
         """This rank's batches. When files are gone, because clips were removed, the clips are looked up again and the batches go on at the same step."""
         from training.data import SampleStream
-        from training.held_out import split
 
-        snapshot, step, tries = split(self.snapshot, settings.validation_samples)[0], start_step, 0
+        snapshot, step, tries = self._split(self.snapshot, settings)[0], start_step, 0
         while True:
             try:
                 with SampleStream(snapshot, self._stream(settings), processes.rank, processes.world, start_step=step, device=processes.device) as stream:
@@ -63,15 +62,29 @@ class SnapshotSource:
                 snapshot = _looked_up(snapshot)
 
     def held_out(self, settings: Settings) -> list[Batch]:
-        """The first samples of the clips held out, as they are."""
+        """The first samples of the clips held out, as they are, where they lie now; none where all of those were removed."""
         from training.data import SampleStream
-        from training.held_out import split
 
-        held = split(self.snapshot, settings.validation_samples)[1]
-        if held is None:
-            return []
-        with SampleStream(held, self._stream(settings, alone=True)) as stream:
-            return [batch for batch, _ in zip(stream, range(settings.validation_samples))]
+        snapshot = self.snapshot
+        for tries in range(RETRIES + 1):
+            held = self._split(snapshot, settings)[1]
+            if held is None or len(held.gone) == len(held):
+                return []
+            try:
+                with SampleStream(held, self._stream(settings, alone=True)) as stream:
+                    return [batch for _, batch in zip(range(settings.validation_samples), stream)]
+            except FileGoneError:
+                if tries == RETRIES:
+                    raise
+                snapshot = _looked_up(snapshot)
+        raise AssertionError("a loop that returns or raises")
+
+    def _split(self, snapshot: Snapshot, settings: Settings) -> tuple[Snapshot, Snapshot | None]:
+        from training.held_out import split
+        from training.sample import SampleSettings
+
+        shortest = SampleSettings(settings.seed, settings.frames, reference_margin=settings.reference_margin).shortest
+        return split(snapshot, settings.validation_samples, shortest)
 
     def _stream(self, settings: Settings, *, alone: bool = False) -> "StreamSettings":
         """What the stream needs to know; `alone`: for one sample at a time, not mirrored, in this process.

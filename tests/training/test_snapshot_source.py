@@ -1,6 +1,7 @@
 """Batches of a run whose files go away under it: looked up again, or one sentence that says what to do."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -27,8 +28,8 @@ def lake(tmp_path) -> Lake:
     return lake
 
 
-def settings() -> Settings:
-    return read(3, None, {"validation_samples": "0", "workers": "0", "reference_margin": "5", "frames": "4"}, smoke=True)
+def settings(held_out: int = 0) -> Settings:
+    return read(3, None, {"validation_samples": str(held_out), "workers": "0", "reference_margin": "5", "frames": "4"}, smoke=True)
 
 
 def batches(source: SnapshotSource) -> Iterator[Batch]:
@@ -82,3 +83,43 @@ def test_what_cannot_be_found_again_is_one_sentence_that_says_what_to_do(lake, w
         wanted = "is gone, though samples names it: bring it back, or delete .*samples and run talkvid prepare again"
     with pytest.raises(MissingError, match=wanted):
         shown(batches(source), 10)
+
+
+@pytest.fixture
+def twenty(tmp_path) -> Lake:
+    """Twenty videos of one clip each, and two more that are too short for a sample."""
+    lake = Lake.at(str(tmp_path / "lake"))
+    lake.ledger.create()
+    for first in (0, 11):
+        lake.ledger.append("samples", [sample(f"v{n}-0-1", 4 if n in (4, 15) else 20) for n in range(first, first + 11)])
+    return lake
+
+
+def held(source: SnapshotSource) -> list[str]:
+    return [key.clip_id for batch in source.held_out(settings(held_out=2)) for key in batch.samples]
+
+
+def test_what_is_held_out_is_found_again_after_files_were_joined_and_vacuumed(twenty):
+    source = SnapshotSource(in_lake(twenty))
+    before = held(source)
+    assert len(before) == 2 and len(set(before)) == 1
+    twenty.ledger.open("samples").optimize.compact()
+    vacuumed(twenty)
+    assert held(source) == before
+
+
+def test_when_the_clips_held_out_were_removed_there_is_no_validation_and_training_goes_on_without_them(twenty):
+    source = SnapshotSource(in_lake(twenty))
+    (out,) = set(held(source))
+    twenty.ledger.open("samples").delete(f"clip_id = '{out}'")
+    assert held(SnapshotSource(source.snapshot.resolved())) == []
+    vacuumed(twenty)
+    assert held(source) == []
+    trained_on = {clip_id for _, clip_id, _ in shown(source.batches(settings(held_out=2), Processes(), 0), 30)}
+    assert len(trained_on) == 19 and out not in trained_on
+
+
+def test_clips_too_short_for_a_sample_are_never_those_held_out(twenty):
+    short = tuple(4 if number % 22 else 20 for number in range(22))
+    source = SnapshotSource(replace(in_lake(twenty), frames=short))
+    assert held(source) == []
