@@ -56,9 +56,10 @@ class DeepSpeedEngine(Engine):
             self._engine.step()
 
     def _move(self) -> Moved:
+        """As `Engine._move`; DeepSpeed says -1 for a norm that is no number."""
         self._engine.step()
         norm = self._engine.get_global_grad_norm()
-        return Moved(float("nan") if norm is None else norm, bool(getattr(self._zero, "overflow", False)))
+        return Moved(float("nan") if norm is None or norm < 0 else norm, bool(getattr(self._zero, "overflow", False)))
 
     def loss_scale(self) -> dict[str, float]:
         """As `Engine.loss_scale`, of DeepSpeed's dynamic scaler."""

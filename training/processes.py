@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from schemas.errors import MissingError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -64,7 +66,7 @@ class Processes:
 def opened(device: str = "auto", *, group_for_one: bool = False) -> "Iterator[Processes]":
     """The ranks that the launcher's environment (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT) tells of; without it, one.
 
-    `group_for_one`: make a process group for a single process too, as DeepSpeed wants it.
+    `group_for_one`: make a process group for a single process too, as DeepSpeed wants it. Raises `MissingError` for `cuda` where there is no GPU.
     """
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     place = _device(device, int(os.environ.get("LOCAL_RANK", "0")))
@@ -93,6 +95,8 @@ def free_port() -> int:
 
 
 def _device(wanted: str, local_rank: int) -> torch.device:
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise MissingError("--device cuda: torch sees no GPU here; use --device cpu")
     if wanted == "cpu" or not torch.cuda.is_available():
         return torch.device("cpu")
     place = torch.device("cuda", local_rank % torch.cuda.device_count())

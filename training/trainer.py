@@ -82,7 +82,8 @@ class Run:
     def through(self, batches: Iterator[Batch], validation: Validation | None, after_checkpoint: Callable[[int], None]) -> Outcome:
         """Train to the last step; `after_checkpoint(done)` is called on all ranks after each written step.
 
-        Raises `Interrupted` after a step was saved for a signal, `VerificationError` with the clips' ids where the loss is no number (nothing is saved then).
+        Raises `Interrupted` after a step was saved for a signal, `VerificationError` with the clips' ids where the loss or the gradient is
+        no number (nothing is saved then).
         """
         trainer, settings, processes = self._trainer, self._trainer.settings, self._trainer.processes
         first, started, losses = self._manifest.step, time.monotonic(), []
@@ -115,15 +116,17 @@ class Run:
         return Outcome(first, settings.steps - first, *(losses or (None, None)), time.monotonic() - started)
 
     def _agreed(self, done: int, report: StepReport, batch: Batch) -> float:
-        """The loss of all ranks, and whether any of them was asked to stop."""
+        """The loss of all ranks, and whether any of them was asked to stop. Raises `VerificationError` where it, or a gradient that was taken, is no number."""
         processes = self._trainer.processes
         loss = float(report.loss)
-        bad = not math.isfinite(loss)
-        total, bad_ranks, stopping = processes.sums([0.0 if bad else loss, float(bad), float(self._stop.signal > 0)])
+        wrong = not math.isfinite(loss)
+        bad = wrong or not (report.skipped or math.isfinite(float(report.gradient_norm)))
+        total, wrong_ranks, bad_ranks, stopping = processes.sums([0.0 if wrong else loss, float(wrong), float(bad), float(self._stop.signal > 0)])
         if bad_ranks:
             clips = [clip for ids in processes.all([sample.clip_id for sample in batch.samples] if bad else []) for clip in ids]
+            what = "loss" if wrong_ranks else "gradient"
             raise VerificationError(
-                f"the loss of step {done} is no number; clips of that step: {', '.join(clips)}; the last checkpoint is from before it: "
+                f"the {what} of step {done} is no number; clips of that step: {', '.join(clips)}; the last checkpoint is from before it: "
                 "look at those clips, or go on with a smaller learning_rate"
             )
         self._stopping = max(processes.all(self._stop.signal)) if stopping else 0
