@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.arguments import assignments
+from jobs.arguments import assignments, natural
 from jobs.cli import Sessions
 from jobs.history import new_run_id
 from jobs.job import Job
@@ -30,6 +30,7 @@ from training.snapshot import TABLE, Snapshot
 from training.stage_files import CONFIG, SNAPSHOT
 from training.stages import Settings
 from training.starting_point import missing
+from udfs.device import resolve, visible_gpus
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -79,7 +80,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--input", metavar="DIR", help="train on this footage: runs ingest … prepare on it first")
     parser.add_argument("--policy", metavar="P", default=DEFAULT_POLICY, help="policy for --input")
     parser.add_argument("--output", metavar="DIR", help="checkpoints, events and model, a folder or s3a:// prefix; LAKE/train when not given")
-    parser.add_argument("--snapshot", metavar="VERSION", type=int, help="version of the samples; the newest when not given")
+    parser.add_argument("--snapshot", metavar="VERSION", type=natural, help="version of the samples; the newest when not given")
     parser.add_argument("--resume", metavar="auto|never|DIR", default="auto", help="go on from the newest step, begin anew, or go on from that step")
     parser.add_argument("--launcher", choices=LAUNCHERS, default="local", help="who starts the ranks")
     parser.add_argument(
@@ -100,6 +101,8 @@ def configure(args: Namespace) -> TrainConfig:
         raise UsageError("--max-restarts must not be negative")
     if args.limit is not None and args.input is None:
         raise UsageError("--limit is of the videos of --input, which is not given; how much is trained is --set steps=N")
+    if args.max_restarts and args.resume not in ("auto", "never"):
+        raise UsageError("--max-restarts goes with --resume auto or never: the restarted ranks go on from the newest step")
     if args.input is not None and not Path(args.input).expanduser().exists():
         raise MissingError(f"--input {args.input}: there is no such folder")
     return TrainConfig(
@@ -122,13 +125,13 @@ def configure(args: Namespace) -> TrainConfig:
 
 
 def _gpus(device: str) -> int:
-    from udfs.device import visible_gpus
-
     return 1 if device == "cpu" else max(1, visible_gpus())
 
 
 def check(lake: Lake, config: TrainConfig) -> None:
-    """Raise `MissingError` for weights, or an earlier stage, that a fresh start lacks, or no place to write, before anything runs."""
+    """Raise `MissingError` for a GPU, for weights, or an earlier stage, that a fresh start lacks, or no place to write, before anything runs."""
+    if config.launcher != "spark":
+        resolve(config.device)
     _require(unwritable(config.place(lake)))
     step = _step(config.place(lake), config.resume)
     if step is None:
@@ -197,7 +200,11 @@ def _planned(lake: Lake, config: TrainConfig, place: str, step: Found | None) ->
     """Settings and clips of the run: of a new one, or those of the one that goes on, where its clips lie now."""
     if step is not None:
         settings = stages.continued(stages.stored(storage.at(step.stage, CONFIG)), config.settings)
-        snapshot = Snapshot.read(storage.at(step.stage, SNAPSHOT)).resolved(lake.ledger)
+        snapshot = Snapshot.read(storage.at(step.stage, SNAPSHOT))
+        begun = snapshot.selection.get("version", snapshot.version)
+        if config.snapshot not in (None, begun):
+            raise UsageError(f"the run was begun with version {begun} of the samples, which --snapshot {config.snapshot} cannot change: take --resume never")
+        snapshot = snapshot.resolved(lake.ledger)
         if snapshot.gone:
             print(f"train: {len(snapshot.gone)} of {len(snapshot)} clips were removed since the run began", file=sys.stderr)
     else:

@@ -4,6 +4,7 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
+from jobs.training_snapshot import version_of
 from schemas import storage
 from schemas.lake import Lake
 from training.snapshot import TABLE
@@ -17,7 +18,7 @@ CACHED = "or train on samples that were prepared with --cache-latents where they
 def lacking(lake: Lake, settings: Settings, *, footage: bool, version: int | None = None) -> str | None:
     """The sentence that says what a training lacks, by a look at the samples of `version` (the newest if None); None when all is there.
 
-    `footage`: samples will be made of it first, which takes wav2vec2, and keeps no latents.
+    `footage`: samples will be made of it first, which takes wav2vec2, and keeps no latents. Raises `MissingError` where there is no such version.
     """
     if settings.optimizer == "adamw8bit" and find_spec("bitsandbytes") is None:
         return "optimizer=adamw8bit: bitsandbytes is not installed; take optimizer=adamw"
@@ -27,7 +28,7 @@ def lacking(lake: Lake, settings: Settings, *, footage: bool, version: int | Non
         return weights.missing_sentence(weights.entry(speech_features.WEIGHTS))
     if footage or lake.place.version(TABLE) < 0:
         return lacking_vae(settings, None)
-    cached = lake.ledger.open(TABLE, version).to_pyarrow_table(columns=["latents_fingerprint"])["latents_fingerprint"].unique().to_pylist()
+    cached = lake.ledger.open(TABLE, version_of(lake, version)).to_pyarrow_table(columns=["latents_fingerprint"])["latents_fingerprint"].unique().to_pylist()
     return lacking_vae(settings, next((one for one in cached if one and not one.startswith("random:")), None))
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jobs.training_launch import Launch, RankLostError, launched
-from schemas.errors import Interrupted, UsageError
+from schemas.errors import Interrupted
 from training import checkpoint_store
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ def restarted(most: int, how: str, launch: Launch, spark: "SparkSession | None" 
 
     What a rank said in a sentence is not tried again: the same clips, weights or settings would end it once more.
     """
-    if most and launch.resume not in ("auto", "never"):
-        raise UsageError("--max-restarts goes with --resume auto or never: the restarted ranks go on from the newest step")
     begun = _done(launch.stage) if most and launch.resume == "auto" else 0
     for restarts in range(most + 1):
         try:

@@ -59,7 +59,7 @@ def make_snapshot(lake: Lake, selection: Selection | None = None) -> MadeSnapsho
     policy = active_policy(lake.ledger)
     if policy is None:
         raise MissingError(HOW)
-    version = _version(lake, selection.version)
+    version = version_of(lake, selection.version)
     try:
         rows, files = stored_rows(lake.ledger, version, _COLUMNS)
     except FileGoneError as error:
@@ -77,12 +77,18 @@ def make_snapshot(lake: Lake, selection: Selection | None = None) -> MadeSnapsho
         kept += [row] if fate == "kept" else []
     if not kept:
         raise MissingError(f"none of the {len(rows)} samples is left to train on: {_told(counts)}")
-    chosen = {"policy": policy.name, "policy_hash": policy.policy_hash, "filters": {name: list(values) for name, values in selection.filters.items()}}
+    chosen = {
+        "version": version,
+        "policy": policy.name,
+        "policy_hash": policy.policy_hash,
+        "filters": {name: list(values) for name, values in selection.filters.items()},
+    }
     untold = sum(row["clip_id"] in bench.untold for row in kept)
     return MadeSnapshot(_snapshot(lake, version, kept, files, chosen | counts), counts, untold)
 
 
-def _version(lake: Lake, wanted: int | None) -> int:
+def version_of(lake: Lake, wanted: int | None) -> int:
+    """The version of the samples that is meant: `wanted`, or the newest. Raises `MissingError` where there is none."""
     from deltalake.exceptions import DeltaError
 
     if lake.place.version(TABLE) < 0:

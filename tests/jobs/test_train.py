@@ -78,8 +78,23 @@ def test_a_run_from_an_earlier_step_exports_what_it_made_and_keeps_what_was_ther
     assert len(list(tmp_path.glob("stage_3.before-*/step-00000004"))) == 2
 
 
+def test_the_version_of_a_run_that_was_begun_cannot_be_changed(lake, capsys, tmp_path):
+    words = ["--stage", "3", *WORDS, "--set", "start=random", "--output", str(tmp_path), "--set", "steps=1"]
+    version = lake.place.version("samples")
+    assert train(lake, *words) == 0
+    longer = [*words, "--set", "steps=2", "--snapshot"]
+    capsys.readouterr()
+    assert train(lake, *longer, str(version - 1)) == 2
+    assert f"begun with version {version} of the samples" in capsys.readouterr().err
+    assert train(lake, *longer, str(version)) == 0
+    with pytest.raises(SystemExit) as refused:
+        train(lake, *longer, "-1")
+    assert refused.value.code == 2
+
+
 def test_what_cannot_start_is_told_in_one_sentence_before_anything_runs(lake, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("TALKVID_WEIGHTS", str(tmp_path / "none"))
+    monkeypatch.setattr("udfs.device.visible_gpus", lambda: 0)
     cases = {
         ("--stage", "1"): (3, "sd-image-variations-unet"),
         ("--stage", "3", "--set", "start=random"): (3, "sd-vae-ft-mse"),
@@ -88,6 +103,10 @@ def test_what_cannot_start_is_told_in_one_sentence_before_anything_runs(lake, ca
         ("--stage", "3", "--set", "frames=many"): (2, "frames is a whole number"),
         ("--stage", "3", "--config", "none.yaml"): (3, "no configuration none.yaml"),
         ("--stage", "3", *WORDS, "--resume", "nowhere"): (3, "no whole checkpoint"),
+        ("--stage", "3", *WORDS, "--resume", "nowhere", "--max-restarts", "1"): (2, "--max-restarts goes with"),
+        ("--stage", "3", *WORDS[:-3], "--device", "cuda", "--set", "start=random"): (3, "--device cuda: no GPU is visible here"),
+        ("--stage", "3", "--set", "start=random", "--snapshot", "999"): (3, "there is no version 999 of samples"),
+        ("--stage", "3", *WORDS, "--set", "start=random", "--snapshot", "999"): (3, "there is no version 999 of samples"),
         ("--stage", "3", *WORDS, "--set", "start=random", "--set", "languages=[Welsh]"): (3, "none of the 3 samples"),
     }
     labelled = ("--stage", "3", *WORDS, "--set", "start=random", "--set")

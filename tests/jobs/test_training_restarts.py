@@ -7,7 +7,7 @@ import pytest
 from jobs import training_restarts
 from jobs.training_launch import Launch, RankLostError
 from jobs.training_restarts import restarted
-from schemas.errors import Interrupted, MissingError, UsageError, VerificationError
+from schemas.errors import Interrupted, MissingError, VerificationError
 
 TOLD = {"exit_status": 0, "first_step": 4, "steps": 6, "first_loss": 0.5, "last_loss": 0.25}
 
@@ -56,8 +56,3 @@ def test_what_would_happen_again_is_not_tried_again(launches, tmp_path, error):
     with pytest.raises(type(error)):
         restarted(5, "local", Launch(str(tmp_path)))
     assert len(made) == 1
-
-
-def test_a_step_of_ones_own_choice_and_restarts_do_not_go_together(tmp_path):
-    with pytest.raises(UsageError, match="--max-restarts goes with"):
-        restarted(1, "local", Launch(str(tmp_path), resume=str(tmp_path / "step-00000002")))
