@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import training
 from jobs.training_on_spark import by_spark
+from jobs.training_stop import ANCESTORS, PATIENT, SAVING_S, stop_ranks
 from schemas import storage
 from schemas.errors import Interrupted, MissingError, TalkvidError, UsageError, VerificationError
 from training.processes import free_port
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 LAUNCHERS = ("local", "torchrun", "deepspeed", "spark")
-ANCESTORS = {"local": 1, "torchrun": 2, "deepspeed": 3, "spark": 2}
-"""Processes from a rank up to the one without which it is not to go on: this process, or Spark's task."""
-SAVING_S = 600.0
-"""How long ranks may take to save after a signal."""
 DYING_S = 30.0
 """How long the others may go on after one rank ended badly."""
 STDERR = 2
@@ -70,14 +67,14 @@ def launched(how: str, launch: Launch, spark: "SparkSession | None" = None) -> d
         assert spark is not None
         status = by_spark(spark, launch.words(how), launch.ranks)
     else:
-        status = _waited(_started(how, launch))
+        status = _waited(how, _started(how, launch))
     return _outcome(launch.stage, status)
 
 
 def _started(how: str, launch: Launch) -> list[subprocess.Popen]:
     program = ["training.train", *launch.words(how)]
     if how == "torchrun":
-        return [_process(["torch.distributed.run", "--standalone", f"--nproc_per_node={launch.ranks}", "-m", *program], {})]
+        return [_process(["torch.distributed.run", "--standalone", f"--nproc_per_node={launch.ranks}", "-m", *program], PATIENT)]
     if how == "deepspeed":
         launcher = ["deepspeed.launcher.runner", f"--num_gpus={launch.ranks}", f"--master_port={free_port()}", "--module", *program]
         return [_process(launcher, {})]
@@ -96,7 +93,7 @@ def _process(module: Sequence[str], environment: dict[str, str]) -> subprocess.P
     )
 
 
-def _waited(processes: Sequence[subprocess.Popen]) -> int:
+def _waited(how: str, processes: Sequence[subprocess.Popen]) -> int:
     """The worst exit status. When one process ends badly the others are ended too."""
     try:
         deadline = float("inf")
@@ -105,7 +102,8 @@ def _waited(processes: Sequence[subprocess.Popen]) -> int:
                 deadline = min(deadline, time.monotonic() + DYING_S)
             time.sleep(0.1)
     except Interrupted:
-        _signal(processes, signal.SIGTERM)
+        if not stop_ranks(how):
+            _signal(processes, signal.SIGTERM)
         _end(processes, SAVING_S)
         raise
     _end(processes, 0.0)

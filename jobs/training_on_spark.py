@@ -1,5 +1,6 @@
 """The ranks of a training as one barrier stage of Spark's: on this machine, or one task per rank on a cluster's nodes."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import training
 from cluster.executors import WAIT, python_lacking, wait_s
 from cluster.lost_executors import executors_lost
+from jobs.training_stop import PATIENT, stopping_ranks
 from schemas.errors import MissingError
 
 if TYPE_CHECKING:
@@ -39,7 +41,9 @@ def by_spark(spark: "SparkSession", words: Sequence[str], ranks: int) -> int:
     try:
         with redirect_stdout(sys.stderr):
             if local:
-                distributor.run(str(Path(training.__file__).with_name("train.py")), *words)
+                os.environ |= PATIENT
+                with stopping_ranks("spark"):
+                    distributor.run(str(Path(training.__file__).with_name("train.py")), *words)
             else:
                 distributor.run(carried(words))
     except (RuntimeError, Py4JError, PySparkException) as error:
