@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from cluster import s3a
 from cluster.executors import await_executor, reach_master
 from cluster.jars import DELTA_COORDINATE, IVY, jars_in_cache, jars_installed, spark_jars_folder
+from cluster.java_reason import java_reason
 from cluster.lost_executors import watch_executors
+from cluster.master import require_master
 from cluster.package import runs_from_zip, write_package
-from schemas.errors import MissingError
+from schemas.errors import MissingError, interruption_behind
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -60,15 +62,18 @@ def spark_session(master: str | None = None, conf: Mapping[str, str] | None = No
     """The session of this process, made when there is none. Nothing that spark-submit was given is overridden. `s3`: Spark itself
     shall read `s3a://` addresses.
 
-    On a cluster the project's code is shipped to the executors, and the first of them is waited for. Raises `MissingError` when
-    Java, Delta's jars or the network to fetch them are not there, or no executor comes.
+    On a cluster the project's code is shipped to the executors, and the first of them is waited for. Raises `UsageError` for what is
+    no master, `MissingError` when Java, Delta's jars or the network to fetch them are not there, Spark does not start, or no executor
+    comes.
     """
+    submitted = "PYSPARK_GATEWAY_PORT" in os.environ
+    if not submitted:
+        require_master(master or DEFAULT_MASTER)
     _require_java()
     from pyspark import SparkContext
     from pyspark.conf import SparkConf
     from pyspark.sql import SparkSession
 
-    submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     if submitted:
         SparkContext._ensure_initialized()  # only then does SparkConf know what spark-submit was given
     given = SparkConf()
@@ -88,6 +93,8 @@ def spark_session(master: str | None = None, conf: Mapping[str, str] | None = No
     try:
         session = builder.getOrCreate()
     except Exception as error:
+        if interruption_behind(error) is not None:
+            raise
         raise _explained(error) from error
     session.sparkContext.setLogLevel(os.environ.get("TALKVID_SPARK_LOG", "FATAL" if local else "ERROR"))
     if not local:
@@ -142,12 +149,13 @@ def _jars(submitted: bool, target: str, s3: bool) -> dict[str, str]:
     return found
 
 
-def _explained(error: Exception) -> Exception:
-    """One sentence for what users meet; any other error as it is."""
+def _explained(error: Exception) -> MissingError:
+    """One sentence for what kept Spark from starting."""
     text = str(error)
     if "JAVA_GATEWAY_EXITED" in text or "Java gateway process exited" in text:
         return MissingError(
-            f"Spark did not start: Java is no 17 or 21, or Delta's jars ({DELTA_COORDINATE}) are neither here nor to be fetched; run: make setup"
+            f"Spark did not start: Java is no 17 or 21, or refuses a --conf (its own words stand above), or Delta's jars ({DELTA_COORDINATE}) "
+            "are neither here nor to be fetched; run: make setup"
         )
     if "hadoop-aws" in text or "S3AFileSystem" in text:
         return MissingError("the jars for s3a:// are neither here nor to be fetched; run once with network: python -m cluster.jars --s3a")
@@ -155,4 +163,4 @@ def _explained(error: Exception) -> Exception:
         return MissingError("the cluster's master did not take the application: is it up, and of this Spark version?")
     if "DeltaSparkSessionExtension" in text or "DeltaCatalog" in text or "io.delta" in text:
         return MissingError(f"Delta's jars are not on Spark's class path; run: make setup, or give spark-submit --packages {DELTA_COORDINATE}")
-    return error
+    return MissingError(f"Spark did not start: {java_reason(error)} (look at --master and --conf)")

@@ -15,7 +15,8 @@ from cluster.lost_executors import executors_lost
 from jobs.arguments import assignments, verb_parser
 from jobs.job import Job
 from jobs.summary import Summary
-from schemas.errors import Interrupted, TalkvidError, TooManyFailedError
+from jobs.text_table import escaped
+from schemas.errors import Interrupted, TalkvidError, TooManyFailedError, interruption_behind
 from schemas.lake import Lake
 from schemas.lease import lease
 from schemas.s3 import unreachable
@@ -85,28 +86,31 @@ def run_verb(job: Job, words: list[str]) -> int:
         if args.max_failed is not None and summary.counts.get("failed", 0) > args.max_failed:
             raise TooManyFailedError(f"{summary.counts['failed']} failed, more than --max-failed {args.max_failed}")
         return 0
-    except TalkvidError as error:
-        print(f"talkvid {job.verb}: {error}", file=sys.stderr)
-        return error.exit_status
     except BrokenPipeError:
         sys.stderr.close()
         return 0
     except (Interrupted, Exception) as error:
-        interruption = _interruption_behind(error)
-        if interruption is None:
-            return _unexpected(job, error)
+        return _ended(job, error)
+
+
+def _ended(job: Job, error: BaseException) -> int:
+    """Say what ended a verb; returns the exit status. What is nobody's sentence is a traceback and 1."""
+    interruption = interruption_behind(error)
+    if interruption is not None:
         print(f"talkvid {job.verb}: interrupted; what was committed stays, run it again to go on", file=sys.stderr)
         return interruption.exit_status
-
-
-def _unexpected(job: Job, error: BaseException) -> int:
-    """Exit status of an error that is nobody's sentence yet; what a cluster lacks is one, and a store that is gone."""
-    lacking = python_lacking(error) or worker_said(error) or executors_lost(error) or unreachable(error)
-    if lacking is None:
-        traceback.print_exception(error)
+    told = error if isinstance(error, TalkvidError) else _told_elsewhere(error)
+    if told is None:
+        print(escaped("".join(traceback.format_exception(error)), keep="\n\t"), end="", file=sys.stderr)
         return 1
-    print(f"talkvid {job.verb}: {lacking}", file=sys.stderr)
-    return lacking.exit_status
+    sentence = escaped(str(told), keep="\n")
+    print(f"talkvid {job.verb}: {sentence}", file=sys.stderr)
+    return told.exit_status
+
+
+def _told_elsewhere(error: BaseException) -> TalkvidError | None:
+    """The sentence of an error that Spark or a client library raised: what a cluster lacks, and a store that is gone."""
+    return python_lacking(error) or worker_said(error) or executors_lost(error) or unreachable(error)
 
 
 class Sessions:
@@ -149,15 +153,8 @@ def execute(job: Job, lake: Lake, config: Any, sessions: Sessions) -> Summary:
         summary = job.run(sessions.get() if job.needs_spark(config) else None, lake, config)
     summary.seconds = time.monotonic() - started
     for note in summary.notes:
-        print(note, file=sys.stderr)
+        print(escaped(note, keep="\n"), file=sys.stderr)
     return summary
-
-
-def _interruption_behind(error: BaseException | None) -> Interrupted | None:
-    """The signal that caused an error; Spark's own cleaning up raises another one over it."""
-    while error is not None and not isinstance(error, Interrupted):
-        error = error.__cause__ or error.__context__
-    return error
 
 
 def _watch_signals() -> None:

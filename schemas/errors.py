@@ -43,3 +43,12 @@ class Interrupted(BaseException):
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"interrupted by signal {signal_number}")
         self.exit_status = 128 + signal_number
+
+
+def interruption_behind(error: BaseException | None) -> Interrupted | None:
+    """The signal that caused an error; Spark's own cleaning up raises another one over it."""
+    seen: set[int] = set()
+    while error is not None and not isinstance(error, Interrupted) and id(error) not in seen:
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return error if isinstance(error, Interrupted) else None

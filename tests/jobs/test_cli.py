@@ -114,6 +114,14 @@ def test_unexpected_error_is_exit_1(tmp_path, capsys):
     assert run_verb(job(run=broken), ["--lake", str(tmp_path)]) == 1
 
 
+def test_an_error_that_is_its_own_cause_ends_the_verb(tmp_path, capsys):
+    def broken(spark, lake, config):
+        error = RuntimeError("boom")
+        raise error from error
+
+    assert run_verb(job(run=broken), ["--lake", str(tmp_path)]) == 1
+
+
 def test_interruption_is_told_as_such_though_spark_raises_over_it(tmp_path, capsys):
     def interrupted(spark, lake, config):
         try:
@@ -122,6 +130,17 @@ def test_interruption_is_told_as_such_though_spark_raises_over_it(tmp_path, caps
             raise RuntimeError("the answer from Java is empty")
 
     assert run_verb(job(run=interrupted), ["--lake", str(tmp_path)]) == 143
+    assert capsys.readouterr().err == "talkvid try: interrupted; what was committed stays, run it again to go on\n"
+
+
+def test_interruption_is_told_as_such_though_a_sentence_is_raised_over_it(tmp_path, capsys):
+    def interrupted(spark, lake, config):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            raise MissingError("the store does not answer")
+
+    assert run_verb(job(run=interrupted), ["--lake", str(tmp_path)]) == 130
     assert capsys.readouterr().err == "talkvid try: interrupted; what was committed stays, run it again to go on\n"
 
 
