@@ -53,8 +53,12 @@ def await_executor(session: "SparkSession", poll_s: float = 0.25) -> None:
 
 
 def wait_s(session: "SparkSession") -> float:
-    """Seconds that a session waits for an executor when it has none."""
-    return float(session.conf.get(WAIT, str(WAIT_S)).removesuffix("s"))
+    """Seconds that a session waits for an executor when it has none. Raises `UsageError` for a setting that is no number of seconds."""
+    said = session.conf.get(WAIT, str(WAIT_S))
+    seconds = re.fullmatch(r"(\d{1,9}(\.\d+)?)s?", said)
+    if seconds is None:
+        raise UsageError(f"--conf {WAIT}={said}: it takes seconds, for example 180")
+    return float(seconds[1])
 
 
 def why_none(session: "SparkSession") -> str:

@@ -50,9 +50,15 @@ def write_package(target: Path | None = None) -> Path:
         target = Path(tempfile.gettempdir(), f"talkvid-{hashlib.sha256(data).hexdigest()[:16]}.zip")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}-", delete=False) as partial:
-        partial.write(data)
-    Path(partial.name).chmod(0o644)
-    Path(partial.name).replace(target)
+        written = Path(partial.name)
+        try:
+            partial.write(data)
+            partial.flush()
+            written.chmod(0o644)
+            written.replace(target)
+        except BaseException:
+            written.unlink()
+            raise
     return target
 
 

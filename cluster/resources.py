@@ -5,6 +5,7 @@ Decoders are ffmpeg processes beside that task, one per core. CPU stages take th
 (`cluster.stages`), so that no core is idle while `run` segments.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -61,7 +62,7 @@ class Setting:
 
 def layout(node: Node) -> Layout:
     """The executors of a node. Raises `UsageError` for a node that cannot hold one."""
-    if node.cores < 1 or node.memory_gib <= 0 or node.gpus < 0:
+    if node.cores < 1 or not 0 < node.memory_gib < math.inf or node.gpus < 0:
         raise UsageError("a node has at least one core and some memory, and no negative number of GPUs")
     if node.gpus > node.cores:
         raise UsageError(f"{node.gpus} GPUs and {node.cores} cores: each GPU needs at least one core that decodes for it")

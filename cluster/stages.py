@@ -5,6 +5,7 @@ a resource profile that holds for its tasks only, so that no executor is started
 """
 
 import math
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -41,7 +42,8 @@ def stage(spark: "SparkSession", device: str = "cpu", worker_gib: float = 1.0, l
     """The stage for workers of `worker_gib` each on `device`. CPU stages are wide, a core a task, unless memory makes them narrow.
     In local mode, where Spark knows of no GPU, a GPU stage has a task for each of the machine's `local_gpus`, which share its cores.
 
-    Raises `UsageError` for executors with more than one GPU: their Python workers would change GPUs.
+    Raises `UsageError` for executors with more than one GPU, whose Python workers would change GPUs, and for a `WORKER_GIB` that is no
+    number.
     """
     context = spark.sparkContext
     total = max(1, context.defaultParallelism)
@@ -90,7 +92,11 @@ def executor_gpus(spark: "SparkSession") -> int:
 
 def _executor_gib(spark: "SparkSession") -> float | None:
     said = spark.conf.get(WORKER_GIB, "")
-    return float(said) if said else None
+    if not said:
+        return None
+    if not re.fullmatch(r"\d{1,9}(\.\d+)?", said) or float(said) == 0:
+        raise UsageError(f"--conf {WORKER_GIB}={said}: it takes a number of GiB, for example 24")
+    return float(said)
 
 
 @lru_cache(maxsize=32)

@@ -1,9 +1,11 @@
 """What is said when executors cannot work."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from cluster.executors import python_lacking, reach_master, worker_said
-from schemas.errors import MissingError, VerificationError
+from cluster.executors import WAIT, python_lacking, reach_master, wait_s, worker_said
+from schemas.errors import MissingError, UsageError, VerificationError
 
 ABSENT = """Job aborted due to stage failure: Task 0 in stage 2.0 failed 8 times, most recent failure: java.io.IOException:
 Cannot run program "/opt/none/bin/python": Exec failed, error: 2 (No such file or directory)"""
@@ -34,6 +36,13 @@ def test_what_a_worker_says_that_it_lacks_is_passed_on():
     assert isinstance(said, MissingError)
     assert str(said).startswith("an executor says: /home/me/model holds no trained model: ") and str(said).endswith("official layout")
     assert worker_said(ValueError("a clip of MissingError: fame")) is None
+
+
+@pytest.mark.parametrize("said", ["3m", "nan", "-1", "soon"])
+def test_a_wait_that_is_no_number_of_seconds_is_refused(said):
+    with pytest.raises(UsageError, match="takes seconds"):
+        wait_s(SimpleNamespace(conf={WAIT: said}))
+    assert [wait_s(SimpleNamespace(conf=conf)) for conf in ({WAIT: "90s"}, {WAIT: "1.5"}, {})] == [90.0, 1.5, 180.0]
 
 
 def test_masters_are_tried_in_turn_and_other_managers_are_not_asked():

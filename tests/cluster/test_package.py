@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from cluster.package import HOUSE, packed, write_package
+from jobs.cli import run_verb
+from jobs.package import JOB
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -28,6 +30,15 @@ def from_zip(package: Path, code: str, folder: Path) -> str:
 
 def test_the_same_code_gives_the_same_bytes():
     assert packed() == packed()
+
+
+def test_a_folder_in_its_place_is_told_and_nothing_is_left_beside_it(tmp_path, capsys):
+    (tmp_path / "there.zip").mkdir()
+    assert run_verb(JOB, [str(tmp_path / "there.zip")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["there.zip"]
+    (tmp_path / "file").touch()
+    assert run_verb(JOB, [str(tmp_path / "file" / "x.zip")]) == 2
 
 
 def test_every_file_of_the_packages_is_in_it_and_nothing_else(package):

@@ -1,6 +1,7 @@
 """From nodes to executors: one GPU and one task each, every core used, memory for Python."""
 
 import json
+import math
 import subprocess
 import sys
 
@@ -53,7 +54,17 @@ def test_managers_get_what_they_need():
     assert kubernetes["spark.executor.memoryOverhead"] == f"{layout(Node(8, 64, 1)).python_gib}g"
 
 
-@pytest.mark.parametrize(("node", "word"), [(Node(2, 64, 4), "core"), (Node(8, 4, 2), "GiB"), (Node(0, 4), "core"), (Node(4, 0), "memory")])
+@pytest.mark.parametrize(
+    ("node", "word"),
+    [
+        (Node(2, 64, 4), "core"),
+        (Node(8, 4, 2), "GiB"),
+        (Node(0, 4), "core"),
+        (Node(4, 0), "memory"),
+        (Node(4, math.nan), "memory"),
+        (Node(4, math.inf), "memory"),
+    ],
+)
 def test_nodes_that_hold_no_executor_are_refused(node, word):
     with pytest.raises(UsageError, match=word):
         layout(node)

@@ -63,6 +63,12 @@ def test_workers_that_need_memory_make_the_stage_narrow(application):
     assert (made.slots, made.profile, made.cores) == (4, (2, False), 2)
 
 
+@pytest.mark.parametrize("said", ["24g", "nan", "0", "-1"])
+def test_a_memory_that_is_no_number_of_gib_is_refused(application, said):
+    with pytest.raises(UsageError, match="takes a number of GiB"):
+        stages.stage(application({"spark.executor.cores": "4", stages.WORKER_GIB: said}), "cpu")
+
+
 def test_executors_with_several_gpus_are_refused(application):
     with pytest.raises(UsageError, match="several GPUs"):
         stages.stage(application(GPU | {"spark.executor.resource.gpu.amount": "2"}), "cuda")
