@@ -8,6 +8,9 @@ from typing import NoReturn
 
 from jobs.job import Job
 
+MOST = 2**31 - 1
+"""Largest number that flags take: the largest that Spark's and Delta's own take."""
+
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
     """Tells defaults that are values; that a flag is not given by default goes without saying."""
@@ -58,10 +61,12 @@ def verb_parser(job: Job) -> Parser:
 
 
 def natural(text: str) -> int:
-    """A whole number, 0 or more, for argparse."""
+    """A whole number from 0 to `MOST`, for argparse."""
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"{text} is negative")
+    if value > MOST:
+        raise argparse.ArgumentTypeError(f"{text} is more than {MOST}")
     return value
 
 

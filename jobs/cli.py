@@ -1,13 +1,15 @@
 """`talkvid VERB …`: finds the verb's job, runs it, prints its summary, and turns every end into an exit status."""
 
 import importlib
+import os
 import signal
 import sys
 import time
 import traceback
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from cluster.executors import python_lacking, worker_said
@@ -16,7 +18,7 @@ from jobs.arguments import assignments, verb_parser
 from jobs.job import Job
 from jobs.summary import Summary
 from jobs.text_table import escaped
-from schemas.errors import Interrupted, TalkvidError, TooManyFailedError, interruption_behind
+from schemas.errors import Interrupted, TalkvidError, TooManyFailedError, interruption_behind, path_refused
 from schemas.lake import Lake
 from schemas.lease import lease
 from schemas.s3 import unreachable
@@ -58,7 +60,9 @@ def main(arguments: list[str] | None = None) -> None:
     if verb not in VERBS:
         print(f"talkvid: there is no verb {verb!r}; the verbs are: {', '.join(VERBS)}", file=sys.stderr)
         sys.exit(2)
-    sys.exit(run_verb(importlib.import_module(f"jobs.{verb.replace('-', '_')}").JOB, words[1:]))
+    status = run_verb(importlib.import_module(f"jobs.{verb.replace('-', '_')}").JOB, words[1:])
+    _watch_signals(_leave)
+    sys.exit(status)
 
 
 def _overview() -> str:
@@ -73,12 +77,13 @@ def run_verb(job: Job, words: list[str]) -> int:
     try:
         config = job.configure(args)
         lake = Lake.at(args.lake)
+        _require_lake(job, lake, config)
         with lease(lake.place, job.verb) if job.takes_lease(config) else nullcontext(), _sessions(job, lake, args) as sessions:
             if job.takes_lease(config) and (job.creates_lake or lake.place.exists()):
                 lake.ledger.create()
             summary = execute(job, lake, config, sessions)
         if summary.results and not args.json:
-            print(summary.results)
+            print(escaped(summary.results, keep="\n\t"))
         if job.prints_summary:
             print(summary.json() if args.json else summary.line(), flush=True)
         if summary.failure is not None:
@@ -95,6 +100,7 @@ def run_verb(job: Job, words: list[str]) -> int:
 
 def _ended(job: Job, error: BaseException) -> int:
     """Say what ended a verb; returns the exit status. What is nobody's sentence is a traceback and 1."""
+    _watch_signals(_leave)
     interruption = interruption_behind(error)
     if interruption is not None:
         print(f"talkvid {job.verb}: interrupted; what was committed stays, run it again to go on", file=sys.stderr)
@@ -110,7 +116,13 @@ def _ended(job: Job, error: BaseException) -> int:
 
 def _told_elsewhere(error: BaseException) -> TalkvidError | None:
     """The sentence of an error that Spark or a client library raised: what a cluster lacks, and a store that is gone."""
-    return python_lacking(error) or worker_said(error) or executors_lost(error) or unreachable(error)
+    return python_lacking(error) or worker_said(error) or executors_lost(error) or unreachable(error) or path_refused(error)
+
+
+def _require_lake(job: Job, lake: Lake, config: Any) -> None:
+    """Raise `MissingError` when a verb that cannot be the first one finds no lake. Before a lease is taken, which would make a folder."""
+    if not job.creates_lake and job.takes_lease(config):
+        lake.place.require()
 
 
 class Sessions:
@@ -145,8 +157,7 @@ def _sessions(job: Job, lake: Lake, args: Namespace) -> Sessions:
 def execute(job: Job, lake: Lake, config: Any, sessions: Sessions) -> Summary:
     """Run a job unless it has nothing to do; Spark starts only if it is needed."""
     started = time.monotonic()
-    if not job.creates_lake and job.takes_lease(config):
-        lake.place.require()
+    _require_lake(job, lake, config)
     job.check(lake, config)
     summary = job.idle(lake, config)
     if summary is None:
@@ -157,13 +168,19 @@ def execute(job: Job, lake: Lake, config: Any, sessions: Sessions) -> Summary:
     return summary
 
 
-def _watch_signals() -> None:
+def _watch_signals(handler: Callable[[int, FrameType | None], None] | None = None) -> None:
+    """Make signals end the verb, or call `handler`."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+        signal.signal(number, handler or _interrupt)
 
 
-def _interrupt(number: int, frame: object) -> None:
+def _interrupt(number: int, frame: FrameType | None) -> None:
     raise Interrupted(number)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """End at once: nothing is left to be tidied up when a verb has ended."""
+    os._exit(128 + number)
 
 
 if __name__ == "__main__":

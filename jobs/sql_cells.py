@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from jobs.text_table import escaped
+from jobs.text_table import escaped, escaped_json
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """First characters that make a spreadsheet take a cell for a formula; the wide forms are folded to the plain ones by some."""
@@ -22,10 +22,11 @@ def shown(value: Any) -> str:
 
 
 def csv_cell(value: Any) -> str:
-    """A value for a CSV cell: null is empty, numbers at full precision, text that would be a formula gets a `'` in front."""
+    """A value for a CSV cell: null is empty, numbers at full precision, text that would be a formula, also behind blanks and line
+    ends, gets a `'` in front."""
     if value is None:
         return ""
-    if isinstance(value, str) and value.startswith(_FORMULA):
+    if isinstance(value, str) and (value.startswith(_FORMULA) or value.lstrip().startswith(_FORMULA)):
         value = "'" + value
     return escaped(_text(value), keep="\n\t")
 
@@ -47,8 +48,7 @@ def json_value(value: Any) -> Any:
 
 def json_text(value: Any) -> str:
     """A value as one line of JSON that is safe on a terminal."""
-    text = json.dumps(json_value(value), ensure_ascii=False)
-    return "".join(f"\\u{ord(character):04x}" if escaped(character) != character else character for character in text)
+    return escaped_json(json.dumps(json_value(value), ensure_ascii=False))
 
 
 def _text(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from jobs import sql_output
+from jobs import sql_output, text_table
 from schemas.errors import TalkvidError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def ask(engine: "Engine", format_: str, limit: int | None) -> None:
         except TalkvidError as error:
             if not on_terminal:
                 raise
-            print(error, file=sys.stderr)
+            print(text_table.escaped(str(error)), file=sys.stderr)
 
 
 def _answer(engine: "Engine", command: str) -> pa.RecordBatchReader:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from jobs.text_table import escaped_json
 from schemas.errors import TalkvidError, VerificationError
 
 
@@ -34,10 +35,10 @@ class Summary:
         return f"{self.verb}: {words} seconds={self.seconds:.1f}"
 
     def json(self) -> str:
-        """The one JSON object of `--json`; numbers that JSON does not have are the words `inf`, `-inf` and `nan`."""
+        """The one JSON object of `--json`: no character of it acts on a terminal, and numbers that JSON does not have are the words `inf`, `-inf`, `nan`."""
         record = {"verb": self.verb, **self.counts, "seconds": round(self.seconds, 3)}
         record |= {"fingerprint": self.fingerprint, "outputs": self.outputs, "notes": self.notes, **self.extra}
-        return json.dumps(_finite(record), ensure_ascii=False, allow_nan=False, default=str)
+        return escaped_json(json.dumps(_finite(record), ensure_ascii=False, allow_nan=False, default=str))
 
 
 def _finite(value: object) -> object:

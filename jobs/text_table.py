@@ -13,6 +13,11 @@ def escaped(text: str, keep: str = "") -> str:
     return _UNSAFE.sub(lambda found: found[0] if found[0] in keep else _name(found[0]), text)
 
 
+def escaped_json(text: str) -> str:
+    """The same JSON, in which no character acts on a terminal."""
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def _name(character: str) -> str:
     return f"\\x{ord(character):02x}" if ord(character) < 256 else f"\\u{ord(character):04x}"
 

@@ -5,18 +5,21 @@ import os
 import socket
 from pathlib import Path
 
-from schemas.errors import BusyError
+from schemas.errors import BusyError, UsageError
 
 
 class LocalLease:
-    """A lease that is held. Raises `BusyError` when another process holds it."""
+    """A lease that is held. Raises `BusyError` when another process holds it, `UsageError` where no folder can be made or written."""
 
     generation = 0
     taken_over = False
 
     def __init__(self, root: str, verb: str) -> None:
-        Path(root).mkdir(parents=True, exist_ok=True)
-        self._handle = os.open(Path(root, ".lease"), os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            Path(root).mkdir(parents=True, exist_ok=True)
+            self._handle = os.open(Path(root, ".lease"), os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise UsageError(f"--lake {root} can hold no lake: {error.strerror}") from None
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

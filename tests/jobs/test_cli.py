@@ -107,6 +107,66 @@ def test_error_of_the_user_has_no_traceback(tmp_path, capsys):
     assert capsys.readouterr().err == "talkvid try: there is no such thing; make it\n"
 
 
+def test_nothing_that_a_verb_says_acts_on_the_terminal(tmp_path, capsys):
+    hostile = "a\x1b]0;x\x07\x1b[2J\u009b31m\u202eb"
+
+    def told(spark, lake, config):
+        return Summary("try", {"in": 1}, results=hostile, notes=[hostile], failure=MissingError(hostile))
+
+    def broken(spark, lake, config):
+        raise RuntimeError(hostile)
+
+    words = ["--lake", str(tmp_path)]
+    assert [run_verb(job(run=told), words), run_verb(job(run=told), [*words, "--json"]), run_verb(job(run=broken), words)] == [3, 3, 1]
+    said = capsys.readouterr()
+    assert not set("\x1b\x07\u009b\u202e") & set(said.out + said.err)
+    record = next(line for line in said.out.splitlines() if line.startswith("{"))
+    assert json.loads(record)["notes"] == [hostile]
+
+
+@pytest.mark.parametrize("lake", ["file", "file/below"])
+def test_a_lake_that_cannot_be_a_folder_is_exit_2(tmp_path, capsys, lake):
+    (tmp_path / "file").touch()
+    assert run_verb(job(), ["--lake", str(tmp_path / lake)]) == 2
+    assert capsys.readouterr().err.startswith(f"talkvid try: --lake {tmp_path / lake} can hold no lake: ")
+
+
+@pytest.mark.parametrize(("path", "status"), [("file/below", 2), ("", 2), ("/proc/nothing", 1)])
+def test_a_path_that_cannot_be_written_is_one_sentence(tmp_path, capsys, path, status):
+    (tmp_path / "file").touch()
+
+    def writing(spark, lake, config):
+        (tmp_path / path).open("w")
+
+    assert run_verb(job(run=writing), ["--lake", str(tmp_path / "lake")]) == status
+    said = capsys.readouterr().err
+    assert said.startswith(f"talkvid try: {tmp_path / path}: ") == (status == 2)
+
+
+def test_a_verb_that_cannot_be_the_first_one_leaves_no_folder(tmp_path, capsys):
+    assert run_verb(job(creates_lake=False), ["--lake", str(tmp_path / "typo")]) == 3
+    assert not (tmp_path / "typo").exists()
+
+
+def test_numbers_beyond_what_spark_takes_are_refused():
+    with pytest.raises(SystemExit) as ended:
+        verb_parser(job()).parse_args(["--limit", "99999999999999999999"])
+    assert ended.value.code == 2
+
+
+def test_a_signal_after_the_end_has_no_traceback(tmp_path):
+    code = (
+        "import os, signal, sys; from jobs.cli import run_verb; from jobs.job import Job; from schemas.errors import Interrupted\n"
+        "def interrupted(spark, lake, config): raise Interrupted(2)\n"
+        "job = Job('try', '', lambda parser: None, lambda args: args, interrupted, needs_spark=lambda config: False, creates_lake=True)\n"
+        f"assert run_verb(job, ['--lake', {str(tmp_path)!r}]) == 130\n"
+        "signal.raise_signal(signal.SIGINT); print('not reached')\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (answer.returncode, answer.stdout) == (130, "")
+    assert answer.stderr == "talkvid try: interrupted; what was committed stays, run it again to go on\n"
+
+
 def test_unexpected_error_is_exit_1(tmp_path, capsys):
     def broken(spark, lake, config):
         raise RuntimeError("boom")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from jobs import maintain, metadata
+from jobs.arguments import MOST
 from jobs.history import idle_summary, record
 from jobs.maintain import MaintainConfig
 from jobs.summary import Summary
@@ -50,6 +51,12 @@ def test_old_files_stay_for_the_hours_that_were_asked_for(lake):
     maintain.run(None, lake, MaintainConfig())
     assert len(lake.ledger.files("videos")) == 1
     assert lake.ledger.open("videos", version).to_pyarrow_table().num_rows == 6
+
+
+def test_the_longest_time_that_the_flag_takes_is_taken(lake):
+    version = lake.place.version("videos")
+    maintain.run(None, lake, MaintainConfig(MOST))
+    assert lake.ledger.open("videos", version).file_uris()
 
 
 def test_it_is_no_new_input(lake):

@@ -20,9 +20,10 @@ def test_escape_sequences_reach_no_terminal(engine):
 
 
 def test_a_title_that_is_a_formula_stays_text_in_a_spreadsheet(engine):
-    rows = list(csv.DictReader(io.StringIO(printed(engine, "SELECT title, -1.5 AS n, '-x' AS dash FROM clip_metadata LIMIT 1", "csv"))))
+    query = "SELECT title, -1.5 AS n, '-x' AS dash, concat(chr(10), ' =1') AS behind FROM clip_metadata LIMIT 1"
+    rows = list(csv.DictReader(io.StringIO(printed(engine, query, "csv"))))
     assert rows[0]["title"].startswith("'=cmd|")
-    assert (rows[0]["n"], rows[0]["dash"]) == ("-1.5", "'-x")
+    assert (rows[0]["n"], rows[0]["dash"], rows[0]["behind"]) == ("-1.5", "'-x", "'\n =1")
 
 
 def test_json_is_a_list_of_rows_with_whole_values(engine):
