@@ -94,7 +94,7 @@ def run_verb(job: Job, words: list[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
-    except (Interrupted, Exception) as error:
+    except (Interrupted, KeyboardInterrupt, Exception) as error:
         return _ended(job, error)
 
 

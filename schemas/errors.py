@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 
 
 class TalkvidError(Exception):
@@ -67,9 +68,13 @@ def path_refused(error: BaseException) -> TalkvidError | None:
 
 
 def interruption_behind(error: BaseException | None) -> Interrupted | None:
-    """The signal that caused an error; Spark's own cleaning up raises another one over it."""
+    """The signal that caused an error; Spark's own cleaning up raises another one over it, and its own handler `KeyboardInterrupt`."""
     seen: set[int] = set()
-    while error is not None and not isinstance(error, Interrupted) and id(error) not in seen:
+    while error is not None and id(error) not in seen:
+        if isinstance(error, KeyboardInterrupt):
+            return Interrupted(signal.SIGINT)
+        if isinstance(error, Interrupted):
+            return error
         seen.add(id(error))
         error = error.__cause__ or error.__context__
-    return error if isinstance(error, Interrupted) else None
+    return None

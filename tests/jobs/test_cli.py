@@ -204,6 +204,14 @@ def test_interruption_is_told_as_such_though_a_sentence_is_raised_over_it(tmp_pa
     assert capsys.readouterr().err == "talkvid try: interrupted; what was committed stays, run it again to go on\n"
 
 
+def test_a_signal_that_spark_took_for_itself_is_an_interruption(tmp_path, capsys):
+    def starting(spark, lake, config):
+        raise KeyboardInterrupt
+
+    assert run_verb(job(run=starting), ["--lake", str(tmp_path)]) == 130
+    assert capsys.readouterr().err == "talkvid try: interrupted; what was committed stays, run it again to go on\n"
+
+
 def test_busy_lake_is_exit_5_and_says_who_holds_it(tmp_path, capsys):
     with lease(Place.of(str(tmp_path)), "score"):
         assert run_verb(job(), ["--lake", str(tmp_path)]) == 5
