@@ -95,7 +95,7 @@ def spark_session(master: str | None = None, conf: Mapping[str, str] | None = No
     except Exception as error:
         if interruption_behind(error) is not None:
             raise
-        raise _explained(error) from error
+        raise _explained(error, target) from error
     session.sparkContext.setLogLevel(os.environ.get("TALKVID_SPARK_LOG", "FATAL" if local else "ERROR"))
     if not local:
         _join_cluster(session)
@@ -149,7 +149,7 @@ def _jars(submitted: bool, target: str, s3: bool) -> dict[str, str]:
     return found
 
 
-def _explained(error: Exception) -> MissingError:
+def _explained(error: Exception, master: str) -> MissingError:
     """One sentence for what kept Spark from starting."""
     text = str(error)
     if "JAVA_GATEWAY_EXITED" in text or "Java gateway process exited" in text:
@@ -163,4 +163,4 @@ def _explained(error: Exception) -> MissingError:
         return MissingError("the cluster's master did not take the application: is it up, and of this Spark version?")
     if "DeltaSparkSessionExtension" in text or "DeltaCatalog" in text or "io.delta" in text:
         return MissingError(f"Delta's jars are not on Spark's class path; run: make setup, or give spark-submit --packages {DELTA_COORDINATE}")
-    return MissingError(f"Spark did not start: {java_reason(error)} (look at --master and --conf)")
+    return MissingError(f"Spark did not start with --master {master}: {java_reason(error)} (look at --master and --conf)")
