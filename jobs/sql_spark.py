@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from cluster.java_reason import java_reason
 from schemas import errors
 from schemas.active_policy import active_policy
 from schemas.errors import MissingError, TalkvidError, UsageError
@@ -102,8 +103,13 @@ TABLE_FUNCTIONS = frozenset(
 )
 CODE_RUNNERS = ("reflect", "java_method", "try_reflect")
 """Functions that call any Java method."""
+ADDRESS_READERS = (
+    *("xpath", "xpath_boolean", "xpath_double", "xpath_float", "xpath_int", "xpath_long", "xpath_number", "xpath_short", "xpath_string"),
+    *("from_xml", "schema_of_xml", "from_avro", "schema_of_avro", "from_protobuf", "to_protobuf"),
+)
+"""Functions that open files or addresses which their arguments name: document types of XML, and schemas in options."""
 _NAMED = ("UnresolvedRelation", "UnresolvedTable", "UnresolvedTableOrView")
-_HIDDEN_QUERY = {"ExplainCommand": "logicalPlan", "DescribeQueryCommand": "plan"}
+_HIDDEN_QUERY = {"ExplainCommand": "logicalPlan", "DescribeQueryCommand": "plan", "RelationTimeTravel": "relation"}
 _MISSING_COLUMN = ("UNRESOLVED_COLUMN", "FIELD_NOT_FOUND", "UNRESOLVED_MAP_KEY", "COLUMN_NOT_FOUND")
 
 
@@ -125,14 +131,14 @@ class SparkEngine:
         from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
 
-        self._register(text)
         try:
+            self._register(text)
             check(self._session._jsparkSession.sessionState().sqlParser().parsePlan(text))
             return self._session.sql(text).toArrow().to_reader()
         except PySparkException as error:
             raise explained(error) from None
         except Py4JError as error:
-            raise UsageError(f"Spark refuses this statement: {str(error).splitlines()[0]}") from None
+            raise UsageError(f"Spark refuses this statement: {java_reason(error)}") from None
 
     def relations(self) -> list[str]:
         """Names of tables and views."""
@@ -173,7 +179,7 @@ def lock_down(session: "SparkSession") -> None:
     session.conf.set("spark.sql.variable.substitute", "false")
     session.conf.set("spark.sql.runSQLOnFiles", "false")
     state, java = session._jsparkSession.sessionState(), session._jvm
-    for function in CODE_RUNNERS:
+    for function in (*CODE_RUNNERS, *ADDRESS_READERS):
         some = java.scala.Some
         state.functionRegistry().dropFunction(java.org.apache.spark.sql.catalyst.FunctionIdentifier(function, some("builtin"), some("system")))
 

@@ -28,6 +28,10 @@ class Lake:
         return spark.read.format("delta").load(self.place.table(table))
 
     def register(self, spark: "SparkSession", names: Sequence[str] = tuple(TABLES)) -> None:
-        """Make tables temporary views of their own names, for SQL."""
+        """Make tables temporary views of their own names, for SQL. A table that an older lake lacks is there, empty."""
+        from schemas.spark import spark_schema
+
         for name in names:
-            self.read(spark, name).createOrReplaceTempView(name)
+            there = self.place.version(name) >= 0
+            rows = self.read(spark, name) if there else spark.createDataFrame([], spark_schema(TABLES[name].schema))
+            rows.createOrReplaceTempView(name)

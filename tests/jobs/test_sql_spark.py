@@ -1,14 +1,18 @@
 """What Spark is kept from."""
 
+import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from pyspark.sql.functions import pandas_udf
 
-from jobs.sql_spark import SparkEngine
+from jobs.sql_spark import ADDRESS_READERS, CODE_RUNNERS, SparkEngine
 from schemas.errors import MissingError, TalkvidError, UsageError, VerificationError
 from tests.lake_files import contents
+from tests.small_lake import make_small_lake
 
 REFUSED = [
     "FROM clips INSERT INTO settings SELECT clip_id, clip_id, now()",
@@ -59,6 +63,8 @@ REFUSED = [
     "DESCRIBE DETAIL '/tmp'",
     "DESCRIBE HISTORY delta.`/tmp`",
     "MSCK REPAIR TABLE clips",
+    "SELECT * FROM text.`/etc/hostname` VERSION AS OF 0",
+    "SELECT * FROM delta.`/tmp` TIMESTAMP AS OF '2026-01-01'",
 ]
 
 
@@ -72,20 +78,86 @@ def test_spark_refuses_what_would_write_or_reach_further(spark_engine, asked_lak
     assert not Path("/tmp/stolen").exists()
 
 
+def test_time_travel_takes_plain_names_only(spark_engine):
+    with pytest.raises(UsageError, match="by their plain names"):
+        spark_engine.answer("SELECT * FROM text.`/etc/hostname` VERSION AS OF 0")
+
+
 def test_spark_leaves_the_environment_out_of_queries(spark_engine, monkeypatch):
     answer = spark_engine.answer("SELECT '${env:HOME}' AS a, '${system:user.home}' AS b").read_all()
     assert answer.to_pylist() == [{"a": "${env:HOME}", "b": "${system:user.home}"}]
 
 
-def test_spark_reads_no_file_that_xml_names(spark_engine, tmp_path):
+@pytest.fixture(scope="module")
+def listener():
+    """A port of this machine that answers every request, and the paths that were asked for."""
+    asked: list[str] = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # noqa: N802 - the library's name
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+
+
+READERS = [
+    """SELECT xpath_string('<!DOCTYPE a [<!ENTITY e SYSTEM "{file}">]><a>&e;</a>', 'a')""",
+    """SELECT xpath_string('<!DOCTYPE a SYSTEM "{file}.dtd"><a>&e;</a>', 'a')""",
+    """SELECT xpath('<!DOCTYPE a SYSTEM "{file}.dtd"><a>&e;</a>', 'a/text()')""",
+    """SELECT xpath_string(concat('<!DOCTYPE a SYSTEM "{http}/', (SELECT max(video_id) FROM videos), '"><a/>'), 'a')""",
+    """SELECT xpath_int('<!DOCTYPE a SYSTEM "{http}/int"><a>1</a>', 'a')""",
+    """SELECT from_xml('<!DOCTYPE a [<!ENTITY e SYSTEM "{file}">]><a>&e;</a>', 'a STRING')""",
+    """SELECT from_xml('<a/>', 'a STRING', map('rowValidationXSDPath', '{http}/xsd'))""",
+    """SELECT schema_of_xml('<a><b>1</b></a>', map('rowValidationXSDPath', '{http}/schema'))""",
+]
+
+
+@pytest.mark.parametrize("query", READERS)
+def test_spark_opens_nothing_that_xml_names(spark_engine, tmp_path, listener, query):
+    address, asked = listener
     secret = tmp_path / "secret"
     secret.write_text("canary")
-    xml = f'<!DOCTYPE a [<!ENTITY e SYSTEM "file://{secret}">]><a>&e;</a>'
-    for query in (f"SELECT xpath_string('{xml}', 'a') AS x", f"SELECT from_xml('{xml}', 'a STRING') AS x"):
-        try:
-            assert "canary" not in str(spark_engine.answer(query).read_all().to_pylist())
-        except UsageError as refusal:
-            assert "canary" not in str(refusal)
+    Path(f"{secret}.dtd").write_text('<!ENTITY e "canary">')
+    with pytest.raises(UsageError) as raised:
+        spark_engine.answer(query.format(file=f"file://{secret}", http=address)).read_all()
+    assert "canary" not in str(raised.value)
+    assert not asked
+
+
+def test_every_function_that_opens_addresses_is_one_that_spark_has(spark):
+    known = {row[0] for row in spark.sql("SHOW SYSTEM FUNCTIONS").collect()}
+    assert set(CODE_RUNNERS) | set(ADDRESS_READERS) <= known
+    assert {name for name in known if "xml" in name or "xpath" in name} <= {*ADDRESS_READERS, "to_xml"}
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("SELECT CAST(clip_id AS INT) FROM clips", "cannot be cast to"),
+        ("SELECT raise_error(concat(clip_id, ' is wrong')) FROM clips", "is wrong"),
+        ("SELECT 1 / (duration_s - duration_s) FROM videos", "Division by zero"),
+    ],
+)
+def test_what_fails_in_the_middle_is_said_in_its_own_words(spark_engine, query, said):
+    with pytest.raises(UsageError, match=said) as raised:
+        spark_engine.answer(query).read_all()
+    assert "An error occurred" not in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_a_table_that_an_older_lake_lacks_is_empty(spark, tmp_path):
+    lake = make_small_lake(tmp_path / "lake")
+    shutil.rmtree(lake.place.table("bench"))
+    engine = SparkEngine(spark, lake)
+    assert engine.answer("SELECT * FROM bench").read_all().num_rows == 0
+    assert "bench" in engine.answer("SHOW TABLES").read_all()["tableName"].to_pylist()
 
 
 def test_the_session_of_the_program_stays_as_it_was(spark, spark_engine):
