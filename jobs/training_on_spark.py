@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import training
 from cluster.executors import WAIT, python_lacking, wait_s
 from cluster.lost_executors import executors_lost
+from jobs.text_table import escaped
 from jobs.training_stop import PATIENT, stopping_ranks
 from schemas.errors import MissingError
 
@@ -50,7 +51,7 @@ def by_spark(spark: "SparkSession", words: Sequence[str], ranks: int) -> int:
         lacking = python_lacking(error) or executors_lost(error)
         if lacking is not None:
             raise lacking from None
-        print(f"train: {str(error).strip().partition(chr(10))[0]}", file=sys.stderr, flush=True)
+        print(f"train: {escaped(str(error).strip().partition(chr(10))[0])}", file=sys.stderr, flush=True)
         return 1
     return 0
 
