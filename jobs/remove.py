@@ -71,7 +71,7 @@ class Places:
     def __init__(self, lake: Lake, target: Target) -> None:
         self.lake, self.target = lake, target
         self.generations = _generations(lake, target)
-        self.rows = TargetRows(lake, target, {row["generation_id"] for row in self.generations}, _evaluated(lake, self.generations))
+        self.rows = TargetRows(lake, target, self.generations, _evaluated(lake, self.generations))
         self.exports = {folder: found for folder in exported.folders(lake) if (found := exported.named(folder, target))}
         self.media = files.media(lake, target)
         self.generated = [*files.generated(self.generations), *files.inputs(lake, self.generations)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -57,13 +57,17 @@ def _has_text(type_: pa.DataType) -> bool:
 
 
 class TargetRows:
-    """The rows of one lake that are about a target, as they are now. `generated` and `evaluated` are ids of what was made of it."""
+    """The rows of one lake that are about a target, as they are now. `generations` are rows of what was made of it, `evaluated` ids of
+    what was measured of that."""
 
-    def __init__(self, lake: Lake, target: Target, generated: Iterable[str] = (), evaluated: Iterable[str] = ()) -> None:
+    def __init__(self, lake: Lake, target: Target, generations: Iterable[dict[str, Any]] = (), evaluated: Iterable[str] = ()) -> None:
         self._lake, self._target = lake, target
         self._engine = snapshot(lake.ledger, tuple(TABLES))
-        sets = {"video_id": target.video_ids, "clip_id": target.clip_ids, "address": target.addresses}
-        sets |= {"entity": target.video_ids | target.clip_ids | target.addresses, "generation_id": frozenset(generated), "item_id": frozenset(evaluated)}
+        made = list(generations)
+        generated, items = {row["generation_id"] for row in made}, set(evaluated)
+        sets = {"video_id": target.video_ids, "clip_id": target.clip_ids, "address": target.addresses, "generation_id": generated, "item_id": items}
+        sets["entity"] = target.video_ids | target.clip_ids | target.addresses | generated | items | {row["output_uri"] for row in made if row["output_uri"]}
+        sets["entity"] |= self._entities()
         self._keys = {name: pa.table({"key": pa.array(sorted(values), pa.string())}) for name, values in sets.items()}
         for name, keys in self._keys.items():
             self._engine.from_arrow(keys).create(f"gone_{name}")
@@ -89,6 +93,12 @@ class TargetRows:
                 columns.append("texts")
             touched += [name] if columns else []
         return touched
+
+    def _entities(self) -> set[str]:
+        """Entities of failures in whose name the target stands, such as the path of a file that is called after a clip."""
+        named = named_sql("entity", self._target)
+        query = f"SELECT DISTINCT entity FROM failures WHERE entity IS NOT NULL AND ({named})"
+        return {row[0] for row in self._engine.execute(query).fetchall()} if named else set()
 
     def _about(self, name: str) -> str:
         return " OR ".join(filter(None, (self._keyed(name), self._named(name)))) or "false"

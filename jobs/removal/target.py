@@ -40,11 +40,12 @@ class Request:
 @dataclass(frozen=True)
 class Target:
     """Everything that has to go. `videos` are rows of `videos` (or what a tombstone still knows of one); `addresses` belong to no other
-    video."""
+    video; `endings` are ids of these videos with which the id of another video ends."""
 
     videos: tuple[dict[str, Any], ...] = ()
     clip_ids: frozenset[str] = frozenset()
     addresses: frozenset[str] = frozenset()
+    endings: frozenset[str] = frozenset()
 
     @cached_property
     def video_ids(self) -> frozenset[str]:
@@ -61,19 +62,25 @@ class Target:
         """Regular expressions for DuckDB that find the target in any text; none when there is nothing to find."""
         names = rf"(?:^|[^{_OF_NAMES}])(?:v_)?(?:{{}})(?:[^{_OF_NAMES}]|$)"
         addresses = rf"(?:^|file://|[^{_OF_ADDRESSES}])(?:{{}})(?:[^{_OF_ADDRESSES}]|$)"
-        return (*_in_groups(names, self._names), *_in_groups(addresses, self._spellings))
+        return (*_in_groups(names, self._names), *_in_groups(addresses, self._spellings), *_in_groups("(?:{})", self._clips))
 
     @cached_property
     def _search(self) -> tuple[re.Pattern[str], ...]:
         """The same for Python: what they find is the name alone."""
         names = rf"(?<![{_OF_NAMES}])(?:v_)?(?:{{}})(?![{_OF_NAMES}])"
         addresses = rf"(?:(?<=file://)|(?<![{_OF_ADDRESSES}]))(?:{{}})(?![{_OF_ADDRESSES}])"
-        return tuple(re.compile(text) for text in (*_in_groups(addresses, self._spellings), *_in_groups(names, self._names)))
+        forms = (*_in_groups(addresses, self._spellings), *_in_groups(names, self._names), *_in_groups("(?:{})", self._clips))
+        return tuple(re.compile(text) for text in forms)
 
     @cached_property
     def _names(self) -> list[str]:
         names = sorted(name for name in self.video_ids | self.clip_ids if not self._is_span(name))
         return [re.escape(name) + (f"(?:{CLIP_SPAN})?" if _is_telling(name) else CLIP_SPAN) for name in names]
+
+    @cached_property
+    def _clips(self) -> list[str]:
+        """Ids of clips, found within other names too: people call what they make after the clip it was made of."""
+        return [re.escape(name) + CLIP_SPAN for name in sorted(self.video_ids - self.endings) if _is_telling(name)]
 
     @cached_property
     def _spellings(self) -> list[str]:
@@ -190,7 +197,14 @@ def _target(engine: "DuckDBPyConnection", lake: Lake, videos: list[dict[str, Any
         SELECT unnest([uri, source.url, audio_uri, subtitle_uri]) FROM videos WHERE video_id NOT IN (FROM gone)
         UNION ALL SELECT uri FROM sources WHERE video_id NOT IN (FROM gone)"""
     mine -= {row[0] for row in engine.execute(others).fetchall()}
-    return Target(tuple(videos), frozenset(_clip_ids(engine)), frozenset(mine))
+    return Target(tuple(videos), frozenset(_clip_ids(engine)), frozenset(mine), frozenset(_endings(engine)))
+
+
+def _endings(engine: "DuckDBPyConnection") -> Iterator[str]:
+    """Ids in `gone` with which the id of another video ends."""
+    for (length,) in engine.execute("SELECT DISTINCT length(video_id) FROM gone").fetchall():
+        query = "SELECT DISTINCT right(video_id, ?) FROM videos WHERE length(video_id) > ? AND right(video_id, ?) IN (FROM gone)"
+        yield from (row[0] for row in engine.execute(query, [length] * 3).fetchall())
 
 
 def _clip_ids(engine: "DuckDBPyConnection") -> Iterator[str]:

@@ -205,6 +205,34 @@ def test_neighbours_with_similar_ids_are_left_alone(lake):
     ]
 
 
+def test_what_is_called_after_a_clip_goes_with_it(here, lake, footage):  # noqa: F811
+    """A wish's id, the page that shows it, and failures of making and of measuring what was made."""
+    clip = CLIPS[GONE][0]
+    wished, page = (f"demo-{clip}", f"line_{clip}-take2"), here / "evaluation.html"
+    page.write_text(f"<html>{wished[1]}</html>")
+    failed = {"stage": "generate", "fingerprint": "g", "code": "internal", "detail": "x", "at": now()}
+    for entity in (*wished, f"/elsewhere/{wished[0]}.mp4", "line-7", str(here / "generated" / "line-7.mp4"), "line-8"):
+        lake.ledger.append("failures", [failed | {"entity": entity}])
+    row = {"run_id": "generate-2", "status": "failed", "fingerprint": "g", "created_at": now()}
+    lake.ledger.append("generations", [row | {"generation_id": name, "clip_id": clip} for name in wished])
+    made = {"generation_id": "line-7", "clip_id": clip, "status": "written", "output_uri": str(here / "generated" / "line-7.mp4")}
+    lake.ledger.append("generations", [row | made, row | {"generation_id": "line-8"}])
+    lake.ledger.append("runs", [{"run_id": "evaluate-1", "verb": "evaluate", "output_uris": [str(page)], "complete": True}])
+    assert take_out(lake, GONE).counts["remaining"] == 0
+    left = files_holding(here, needles(footage))
+    assert {path.split("/")[2] for path in left} == {"removals"}, left
+    assert {row["entity"] for row in lake.ledger.read("failures").to_pylist()} == {CLIPS[STAYS][1], "/elsewhere/third.mp4", "line-8"}
+
+
+def test_a_video_whose_id_ends_with_the_id_of_another_stays_named(lake):
+    other = f"my-{GONE}"
+    about = {"sha256": "0" * 64, "width": 96, "height": 64, "duration_s": 1.2}
+    lake.ledger.append("videos", [about | {"video_id": other, "uri": "/elsewhere/mine.mp4"}])
+    lake.ledger.append("runs", [{"run_id": "x", "verb": "x", "configuration": f"{other}-000000000-000000600", "complete": True}])
+    assert take_out(lake, GONE).counts["remaining"] == 0
+    assert f"{other}-000000000-000000600" in [row["configuration"] for row in lake.ledger.read("runs").to_pylist()]
+
+
 @pytest.mark.parametrize("words", [[], ["no id at all!"], [CLIPS[STAYS][0]]])
 def test_words_that_mean_no_video_are_refused(lake, words):
     with pytest.raises(UsageError):
