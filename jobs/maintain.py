@@ -13,7 +13,7 @@ from jobs.arguments import natural
 from jobs.history import new_run_id, record
 from jobs.job import Job
 from jobs.summary import Summary
-from schemas import storage, unfinished
+from schemas import storage, unfinished, uploads
 from schemas.commits import commit
 from schemas.lake import Lake
 from schemas.ledger import now
@@ -64,7 +64,7 @@ def run(spark: "SparkSession | None", lake: Lake, config: MaintainConfig) -> Sum
     if lake.place.is_local:
         unfinished.sweep_below(lake.place.root)
     else:
-        storage.abort_uploads(lake.place.root)
+        uploads.abort_in_lake(lake.place.root)
     summary = Summary("maintain", {"in": len(tables), "files_before": before, "files_after": after}, results="\n".join(lines))
     summary.notes = [f"maintain: version {version} of {name} is being trained on, its files stay" for name in kept for version in sorted(kept[name])]
     record(lake, summary, config, run_id=new_run_id("maintain"), started=started, depends_on=())

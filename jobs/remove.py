@@ -15,7 +15,7 @@ from jobs.removal.rows import TargetRows, ordered
 from jobs.removal.target import Request, Resolved, Target, resolve
 from jobs.summary import Summary, check_sum
 from jobs.text_table import escaped
-from schemas import storage, unfinished
+from schemas import storage, unfinished, uploads
 from schemas.errors import UsageError, VerificationError
 from schemas.lake import Lake
 from schemas.ledger import now
@@ -93,10 +93,11 @@ class Places:
         for video_id in self.target.video_ids:
             storage.delete_below(self.lake.place.media(video_id))
         shelf.sweep(self.lake.place.at("media"))
+        uploads.abort_in_lake(self.lake.place.root)
+        for folder in exported.folders(self.lake):
+            uploads.abort(folder, mine=exported.is_media)
         for folder in (self.lake.place.root, *exported.folders(self.lake)):
-            if storage.is_remote(folder):
-                storage.abort_uploads(folder)
-            else:
+            if not storage.is_remote(folder):
                 unfinished.sweep_below(folder)
         unfinished.sweep(row["output_uri"] for row in self.generations if row["output_uri"])
         scratch_folder()

@@ -279,21 +279,6 @@ def _put_in_parts(bucket: str, key: str, source: BinaryIO, length: int) -> None:
         raise
 
 
-def abort_uploads(uri: str) -> int:
-    """Give up all unfinished multipart uploads below an address, as killed writers leave them; returns how many. The caller holds
-    the lake's lease, so that none of them is still going on."""
-    if not s3.is_s3(uri):
-        return 0
-    bucket, key = s3.split(uri)
-    client, aborted = s3.client(), 0
-    with s3.reaching(uri):
-        for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=key.rstrip("/") + "/" if key else ""):
-            for upload in page.get("Uploads", ()):
-                client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
-                aborted += 1
-    return aborted
-
-
 def _kind(key: str) -> str:
     """Media type by name, so that a browser shows a page and plays a clip."""
     return mimetypes.guess_type(key)[0] or "application/octet-stream"

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from schemas import storage
+from schemas import storage, uploads
 from udfs.staging import scratch_folder
 
 INCOMING = ".incoming"
@@ -82,7 +82,7 @@ def discard(waiting: str | os.PathLike[str], media: str) -> None:
 def sweep(media: str) -> None:
     """Remove what killed workers left half copied. The caller holds the lake's lease."""
     if storage.is_remote(media):
-        storage.abort_uploads(media)
+        uploads.abort(media)
         return
     for left in Path(media, INCOMING).glob(f"{_UNFINISHED}*"):
         shutil.rmtree(left, ignore_errors=True)
