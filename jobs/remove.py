@@ -10,7 +10,7 @@ import pyarrow as pa
 from jobs import metadata
 from jobs.history import new_run_id, record
 from jobs.job import Job
-from jobs.removal import exported, files, history
+from jobs.removal import exported, files, history, nodes
 from jobs.removal.rows import TargetRows, ordered
 from jobs.removal.target import Request, Resolved, Target, resolve
 from jobs.summary import Summary, check_sum
@@ -19,9 +19,9 @@ from schemas import storage, unfinished, uploads
 from schemas.errors import UsageError, VerificationError
 from schemas.lake import Lake
 from schemas.ledger import now
+from schemas.scratch import scratch_folder
 from schemas.tables import TABLES
 from udfs.sources import shelf
-from udfs.staging import scratch_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RemoveConfig:
-    """Ids and addresses of videos, channels, and why they go. `dry_run` only counts."""
+    """Ids and addresses of videos, channels, and why they go. `dry_run` only counts. `nodes`: other machines may have worked on them."""
 
     words: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     reason: str | None = None
     dry_run: bool = False
+    nodes: bool = False
 
     @property
     def request(self) -> Request:
@@ -60,9 +61,9 @@ def arguments(parser: ArgumentParser) -> None:
 
 def configure(args: Namespace) -> RemoveConfig:
     """The configuration of a command line. Raises `UsageError` when it names nothing."""
-    if not args.video and not args.channel:
+    if not args.video and not args.channel or not all(word.strip() for word in (*args.video, *args.channel)):
         raise UsageError("remove takes ids or addresses of videos, or --channel C")
-    return RemoveConfig(tuple(args.video), tuple(args.channel), args.reason, args.dry_run)
+    return RemoveConfig(tuple(args.video), tuple(args.channel), args.reason, args.dry_run, nodes.on_cluster(args.master))
 
 
 class Places:
@@ -115,6 +116,8 @@ def run(spark: "SparkSession | None", lake: Lake, config: RemoveConfig) -> Summa
     if not config.dry_run:
         left = _remove(lake, found, places, past)
     summary = _summary(lake, config, found, counts, left)
+    if spark is not None:
+        summary.notes += nodes.sweep(spark)
     if left:
         places_left = ", ".join(f"{place}={count}" for place, count in left.items())
         summary.failure = VerificationError(f"something remains: {places_left}; run it again, and report this if it stays")
@@ -201,7 +204,7 @@ JOB = Job(
     configure,
     run,
     check=lambda lake, config: lake.place.require(),
-    needs_spark=lambda config: False,
+    needs_spark=lambda config: config.nodes and not config.dry_run,
     takes_lease=lambda config: not config.dry_run,
 )
 

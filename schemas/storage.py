@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from schemas import s3, unfinished
 from schemas.errors import UsageError, VerificationError
+from schemas.scratch import own, scratch_folder
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -163,7 +164,7 @@ def put_file(path: str | os.PathLike[str], uri: str) -> None:
 def writing(uri: str) -> Iterator[BinaryIO]:
     """A new file to write to, that gets its name only when the block ends well. In a store it waits on the local disk until then."""
     if is_remote(uri):
-        with tempfile.NamedTemporaryFile(prefix="talkvid-put-") as half:
+        with tempfile.NamedTemporaryFile(prefix=own("put-"), dir=scratch_folder()) as half:
             yield half
             half.flush()
             put_file(half.name, uri)
@@ -258,7 +259,7 @@ def copy(before: str, after: str) -> None:
         if size(before) <= ONE_PUT_BYTES:
             s3.client().copy_object(Bucket=target, Key=name, CopySource={"Bucket": bucket, "Key": key})
         else:
-            with tempfile.NamedTemporaryFile(prefix="talkvid-copy-") as whole:
+            with tempfile.NamedTemporaryFile(prefix=own("copy-"), dir=scratch_folder()) as whole:
                 fetch(before, whole.name)
                 put_file(whole.name, after)
 

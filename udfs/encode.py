@@ -7,10 +7,10 @@ from pathlib import Path
 
 import ffmpeg
 
+from schemas.scratch import own, scratch_folder
 from udfs.cut import ENCODER_THREADS, REPRODUCIBLE
 from udfs.ffmpeg import Process, explain, ffmpeg_arguments
 from udfs.scorer import RGB
-from udfs.staging import scratch_folder
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def encoded(frames: Iterable[RGB], side_px: int, fps: float, encoding: Encoding 
     shaped = pictures.filter("scale", out_color_matrix="bt601", out_range="tv").filter("format", "yuv420p")
     keys = {"g": encoding.key_every, "keyint_min": encoding.key_every, "sc_threshold": 0, "bf": 0}
     colours = {"colorspace": "smpte170m", "color_primaries": "smpte170m", "color_trc": "smpte170m", "color_range": "tv"}
-    with tempfile.TemporaryDirectory(prefix="encode-", dir=scratch_folder()) as folder:
+    with tempfile.TemporaryDirectory(prefix=own("encode-"), dir=scratch_folder()) as folder:
         written = Path(folder, "pictures.mp4")
         options = {"vcodec": "libx264", "preset": encoding.preset, "crf": encoding.crf, "threads": ENCODER_THREADS} | keys | colours | REPRODUCIBLE
         output = shaped.output(f"file:{written}", format="mp4", movflags="+faststart", **options)

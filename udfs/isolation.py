@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from schemas.errors import TalkvidError
+from schemas.scratch import own, scratch_folder
 from udfs.memory_cap import keep_cap
 
 Rows = list[dict]
@@ -36,7 +37,7 @@ def isolated(worker: Worker, items: list[dict], on_death: Callable[[dict], Rows]
 
 def _in_child(worker: Worker, items: list[dict]) -> Iterator[tuple[int, Rows]]:
     """Results of a child until it ends or dies."""
-    with tempfile.TemporaryDirectory(prefix="talkvid-lone-") as folder:
+    with tempfile.TemporaryDirectory(prefix=own("lone-"), dir=scratch_folder()) as folder:
         task = Path(folder, "task")
         task.write_bytes(pickle.dumps((worker, items)))
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

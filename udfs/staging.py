@@ -1,7 +1,6 @@
 """Media of any URI as a local file: used where it lies, or copied to a bounded scratch folder for as long as it is needed."""
 
 import contextlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from schemas import storage
 from schemas.codes import Rejected
+from schemas.scratch import own, scratch_folder
 
 MAX_STAGED_BYTES = 32 << 30
 """Largest object that is copied."""
@@ -34,7 +34,7 @@ def staged(uri: str | Path) -> Iterator[Path]:
         yield local
         return
     scratch = scratch_folder()
-    with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=scratch) as folder:
+    with tempfile.TemporaryDirectory(prefix=own(), dir=scratch) as folder:
         yield _copied(str(uri), Path(folder))
 
 
@@ -48,17 +48,6 @@ def local_path(uri: str | Path) -> Path | None:
         return None
     # What urlsplit takes for a query or a fragment belongs to the name: file URIs have neither.
     return Path(unquote(text.removeprefix("file://" + parts.netloc if text.startswith("file://") else "file:")))
-
-
-def scratch_folder() -> Path:
-    """The folder for staged copies, emptied of what processes that are gone left behind."""
-    folder = Path(os.environ.get("TALKVID_SCRATCH") or Path(tempfile.gettempdir()) / f"talkvid-scratch-{os.getuid()}")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for left in folder.iterdir():
-        owner = left.name.partition("-")[0]
-        if owner.isdigit() and not Path("/proc", owner).exists():
-            shutil.rmtree(left, ignore_errors=True)
-    return folder
 
 
 def _copied(uri: str, folder: Path) -> Path:

@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -6,7 +5,6 @@ from pyarrow import fs
 
 from schemas.codes import Rejected
 from udfs.media import local_path, staged
-from udfs.staging import scratch_folder
 
 
 @pytest.mark.parametrize("name", ["plain.mp4", "with space.mp4", "100%25 #1?.mp4", "-dash.mp4", "naïve.mp4"])
@@ -58,10 +56,3 @@ def test_object_that_does_not_fit_is_too_large(store, monkeypatch):
     monkeypatch.setattr("udfs.staging.MAX_STAGED_BYTES", 10)
     with pytest.raises(Rejected, match="too_large"), staged("s3://bucket/a.mp4"):
         pass
-
-
-def test_copies_left_by_dead_processes_are_removed(store, tmp_path):
-    (tmp_path / "scratch" / "999999999-left").mkdir(parents=True)
-    (tmp_path / "scratch" / f"{os.getpid()}-mine").mkdir()
-    scratch_folder()
-    assert [path.name for path in (tmp_path / "scratch").iterdir()] == [f"{os.getpid()}-mine"]
