@@ -23,15 +23,13 @@ MARK = "talkvidCommit"
 def commit(place: Place, opened: "DeltaTable", write: "Callable[[CommitProperties | None], object]", **notes: str) -> None:
     """Let `write` change `opened`, with commit properties to pass on. Raises `BusyError` when the lease of this process was lost,
     `VerificationError` when the commit cannot be found in the table's log afterwards. Without a lease nothing is fenced."""
-    lease = held.of(place.root)
-    if lease is not None:
-        lease.check()
+    held.check(place.root)
     if place.is_local:
         write(None)
         return
     from deltalake.exceptions import CommitFailedError
 
-    before = opened.version()
+    before, lease = opened.version(), held.of(place.root)
     generation = lease.generation if lease is not None else 0
     _refuse_older(place, opened, generation)
     mark = secrets.token_hex(8)

@@ -27,3 +27,10 @@ def let_go(root: str) -> None:
 def of(root: str) -> "Held | None":
     """The lease that this process holds on a lake, if any."""
     return _HELD.get(root)
+
+
+def check(root: str) -> None:
+    """Raise `BusyError` when this process held a lease on a lake and has lost it."""
+    lease = of(root)
+    if lease is not None:
+        lease.check()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from jobs.removal.rows import count_named, ordered
 from jobs.removal.target import Target
-from schemas import delta_log, s3, storage
+from schemas import delta_log, held, s3, storage
 from schemas.commits import commit
 from schemas.duck_store import reach
 from schemas.lake import Lake
@@ -55,7 +55,10 @@ def _names(engine: "DuckDBPyConnection", uri: str, target: Target) -> bool:
 
 
 def forget(lake: Lake, name: str) -> None:
-    """Leave a table with its newest version only: VACUUM at 0 hours, a checkpoint, and no log file below it. The caller holds the lease."""
+    """Leave a table with its newest version only: VACUUM at 0 hours, a checkpoint, and no log file below it. The caller holds the lease.
+
+    Raises `BusyError` before the next file is deleted when it was lost: whoever took the lake over may have committed since.
+    """
     opened = lake.ledger.open(name)
     vacuum = partial(opened.vacuum, 0, dry_run=False, enforce_retention_duration=False, full=True)
     commit(lake.place, opened, lambda properties: vacuum(commit_properties=properties))
@@ -75,5 +78,6 @@ def forget(lake: Lake, name: str) -> None:
         else:
             leaves = entry.uri not in current
         if leaves:
+            held.check(lake.place.root)
             storage.delete(entry.uri)
     assert delta_log.newest_version(lake.place.table(name)) == newest

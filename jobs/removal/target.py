@@ -24,6 +24,7 @@ CLIP_SPAN = r"-[0-9]{9,}-[0-9]{9,}"
 SHORTEST_TOLD = 6
 WORDS_AT_ONCE = 400
 REMOVED = "(removed)"
+_FOLDER = "{word} is a folder; remove takes ids and addresses of videos, which talkvid sql 'SELECT video_id, uri FROM videos' lists"
 _OF_NAMES, _OF_ADDRESSES = "A-Za-z0-9_-", "A-Za-z0-9_%./?&=#~+-"
 """Characters that would make another name, or another address, of the one they stand beside."""
 
@@ -152,6 +153,7 @@ def resolve(lake: Lake, request: Request) -> Resolved:
     target = _target(engine, lake, videos, [spelling for spellings in asked for spelling in spellings if is_http(spelling) or is_store(spelling)])
     heard = {value for video in videos for value in (video["video_id"], video.get("uri"), video.get("url")) if value}
     unheard = [word for word, spellings in zip(request.words, asked) if not heard & set(spellings) and not _in_sources(engine, spellings)]
+    _refuse_folders(engine, unheard)
     return Resolved(target, _tombstones(videos, target, request, unheard, removals), unheard)
 
 
@@ -160,11 +162,15 @@ def _asked(word: str) -> list[str]:
     found = youtube_id(word)
     if found:
         return [word, found, youtube_url(found)]
-    if is_http(word) or is_store(word):
+    if is_http(word) or is_store(word) and not word.endswith("/"):
         return [word]
+    if is_store(word):
+        raise UsageError(_FOLDER.format(word=word))
     path = storage.address(word)
     if is_safe_id(word):
-        return [word, path] if os.path.exists(path) else [word]
+        return [word, path] if os.path.isfile(path) else [word]
+    if os.path.isdir(path) or word.endswith("/"):
+        raise UsageError(_FOLDER.format(word=word))
     if os.path.exists(path) or "/" in word:
         return [word, path]
     raise UsageError(f"remove takes ids of videos and addresses; {word!r} is neither")
@@ -175,6 +181,14 @@ def _refuse_clips(engine: "DuckDBPyConnection", words: Sequence[str]) -> None:
         found = engine.execute("SELECT video_id FROM clips WHERE clip_id = ? AND video_id <> ?", [word, word]).fetchone()
         if found:
             raise UsageError(f"{word} is a clip; remove takes whole videos: talkvid remove {found[0]}")
+
+
+def _refuse_folders(engine: "DuckDBPyConnection", unheard: Iterable[str]) -> None:
+    """No tombstone keeps a folder out, nor a prefix in a store."""
+    for word in unheard:
+        below = ("" if is_http(word) or is_safe_id(word) else word if is_store(word) else storage.address(word)).rstrip("/") + "/"
+        if below != "/" and engine.execute("SELECT 1 FROM sources WHERE starts_with(uri, ?) LIMIT 1", [below]).fetchone():
+            raise UsageError(_FOLDER.format(word=word))
 
 
 def _is_meant(row: dict[str, Any], asked: Iterable[Sequence[str]], channels: Sequence[str]) -> bool:

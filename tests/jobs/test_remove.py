@@ -11,8 +11,8 @@ from jobs import metadata, remove
 from jobs.arguments import verb_parser
 from jobs.remove import JOB, RemoveConfig
 from jobs.summary import Summary
-from schemas import unfinished
-from schemas.errors import UsageError
+from schemas import storage, unfinished
+from schemas.errors import BusyError, UsageError
 from schemas.ids import media_name
 from schemas.lake import Lake
 from schemas.ledger import now
@@ -138,6 +138,13 @@ def test_an_interrupted_removal_is_finished_by_the_next(here, lake, footage, mon
     assert take_out(lake, GONE).counts == {"in": 0, "found": 0, "removed": 0, "remaining": 0}
 
 
+@pytest.mark.parametrize(("words", "wanted"), [([], False), (["--master", "local[2]"], False), (["--master", "spark://h:7077"], True)])
+def test_machines_of_a_cluster_are_asked_to_sweep_and_no_session_starts_without_one(words, wanted):
+    config = JOB.configure(verb_parser(JOB).parse_args([GONE, *words]))
+    assert JOB.needs_spark(config) is wanted
+    assert not JOB.needs_spark(JOB.configure(verb_parser(JOB).parse_args([GONE, "--dry-run", *words])))
+
+
 def test_the_tables_serve_on_after_it(lake):
     take_out(lake, GONE)
     assert metadata.is_current(lake)
@@ -233,10 +240,38 @@ def test_a_video_whose_id_ends_with_the_id_of_another_stays_named(lake):
     assert f"{other}-000000000-000000600" in [row["configuration"] for row in lake.ledger.read("runs").to_pylist()]
 
 
-@pytest.mark.parametrize("words", [[], ["no id at all!"], [CLIPS[STAYS][0]]])
+@pytest.mark.parametrize(
+    "words", [[], ["no id at all!"], [CLIPS[STAYS][0]], [""], [GONE, ""], ["--channel", " "], ["."], ["/elsewhere"], ["/gone/"], ["s3a://b/c/"]]
+)
 def test_words_that_mean_no_video_are_refused(lake, words):
     with pytest.raises(UsageError):
         take_out(lake, *JOB.configure(verb_parser(JOB).parse_args(words)).words)
+    assert lake.ledger.read("removals").num_rows == 0
+
+
+def test_no_file_of_a_table_is_deleted_once_the_lease_is_lost(lake, monkeypatch):
+    """Another driver may have committed since: its files are none that a listing of before knows."""
+    from jobs.removal import history
+    from schemas import held
+
+    class Lost:
+        generation = 0
+
+        checked = 0
+
+        def check(self) -> None:
+            self.checked += 1
+            if self.checked > len(("vacuum", "commit before the checkpoint")):
+                raise BusyError("taken over")
+
+    before = {entry.uri for entry in storage.listed(lake.place.table("scores")) if "_delta_log" in entry.uri}
+    held.hold(lake.place.root, Lost())
+    try:
+        with pytest.raises(BusyError):
+            history.forget(lake, "scores")
+    finally:
+        held.let_go(lake.place.root)
+    assert before <= {entry.uri for entry in storage.listed(lake.place.table("scores"))}
 
 
 def test_no_id_stands_in_a_predicate(lake, monkeypatch):
