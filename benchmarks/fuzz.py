@@ -27,6 +27,15 @@ KINDS = ("truncated", "bits", "head", "absurd")
 BOXES = (b"mvhd", b"tkhd", b"mdhd", b"stsd", b"stts", b"stsz", b"stsc", b"stco", b"ctts", b"elst", b"avcC", b"trun", b"hdlr")
 LONGEST_S = 120.0
 """A file that takes longer has hung: probing may take 60 s, and decoding 60 s and 20 s for each second of film."""
+CAP_MIB = LEAST_GIB * 1024
+UNEXPLAINED = ("internal", "worker_died")
+"""Codes that say nothing of a file."""
+TURNS = "turns"
+"""Folder in which the watched process makes a file of the same name before it opens one: so the trace tells whose turn it is."""
+_LIBRARY = re.compile(r"\.so(\.[0-9]+)*$")
+"""The dynamic loader looks for these by name alone where the environment says so."""
+EMPTY = "empty"
+"""Folder in which that process works."""
 
 
 def originals(folder: Path) -> dict[str, bytes]:
@@ -84,39 +93,72 @@ class Outcome:
     ffmpeg_mib: float = 0.0
     foreign: list[str] | None = None
 
+    def faults(self, files: int) -> list[str]:
+        """What went wrong with so many files, a sentence each; nothing where all is as it has to be."""
+        hung = [name for name, _, seconds in self.rows if seconds >= LONGEST_S]
+        unknown = [name for name, said, _ in self.rows if said in UNEXPLAINED]
+        peak_mib = max(self.worker_mib, self.ffmpeg_mib)
+        return [
+            *([] if len(self.rows) == files else [f"{files} files became {len(self.rows)} rows"]),
+            *([f"took {LONGEST_S:.0f} s or longer: {', '.join(hung)}"] if hung else ()),
+            *([f"ended as {' or '.join(UNEXPLAINED)}: {', '.join(unknown)}"] if unknown else ()),
+            *([f"took {peak_mib:.0f} MiB, the cap is {CAP_MIB:.0f}"] if peak_mib >= CAP_MIB else ()),
+            *(self.foreign or ()),
+        ]
+
 
 def run(folder: Path, count: int, seed: int, limit_s: float = 3000.0) -> Outcome:
-    """Make the files below `folder`, look at them in a process of their own, and read what it did."""
-    inputs, scratch = folder / "inputs", folder / "scratch"
-    inputs.mkdir()
-    scratch.mkdir()
+    """Make the files below `folder`, look at them in a process of their own, and read what it did. It works in an empty folder, so that
+    a name without a path leads nowhere else."""
+    folder = folder.resolve()
+    inputs, scratch, turns, empty = (folder / name for name in ("inputs", "scratch", TURNS, EMPTY))
+    for made in (inputs, scratch, turns, empty):
+        made.mkdir()
     (folder / "secret.txt").write_text("not to be opened")
     listed = folder / "files.json"
     listed.write_text(json.dumps(write_files(inputs, count, seed)))
     trace = folder / "trace.log"
     strace = shutil.which("strace")
-    watched = [strace, "-f", "-qq", "-e", "trace=openat,open,connect,socket", "-o", str(trace)] if strace else []
-    environment = {"TMPDIR": str(scratch), "TALKVID_SCRATCH": str(scratch)}
-    command = [*watched, sys.executable, "-m", "benchmarks.fuzz", "--work", str(listed)]
+    watched = [strace, "-f", "-y", "-qq", "-e", "trace=openat,open,connect,socket", "-o", str(trace)] if strace else []
     root = str(Path(__file__).resolve().parents[1])
+    environment = {"TMPDIR": str(scratch), "TALKVID_SCRATCH": str(scratch), "PYTHONPATH": root}
+    command = [*watched, sys.executable, "-m", "benchmarks.fuzz", "--work", str(listed)]
     from os import environ
 
-    done = subprocess.run(command, cwd=root, env=environ | environment, capture_output=True, text=True, timeout=limit_s, check=True)
+    done = subprocess.run(command, cwd=empty, env=environ | environment, capture_output=True, text=True, timeout=limit_s, check=True)
     *lines, last = done.stdout.strip().splitlines()
     worker, ffmpeg = json.loads(last)
     outcome = Outcome([tuple(json.loads(line)) for line in lines], worker / 1024, ffmpeg / 1024)
-    outcome.foreign = foreign_opens(trace.read_text(errors="replace"), [str(inputs), str(scratch), str(listed), root]) if strace else None
+    allowed = [str(place) for place in (scratch, turns, listed, root)]
+    outcome.foreign = foreign_opens(trace.read_text(errors="replace"), inputs, allowed) if strace else None
     return outcome
 
 
-def foreign_opens(trace: str, allowed: Sequence[str]) -> list[str]:
-    """Files that were opened outside the input, the installation and the scratch folder, and addresses outside this process."""
-    installation = ("/usr/", "/lib", "/proc/", "/sys/", "/dev/", "/etc/ld.so", "/etc/localtime", "/etc/ssl/openssl.cnf", sys.prefix, sys.base_prefix)
-    found = set()
+def foreign_opens(trace: str, inputs: Path, allowed: Sequence[str]) -> list[str]:
+    """Files that were opened outside the installation and the places that are allowed, those of `inputs` but for the one whose turn it
+    was, names without a path, and addresses outside this process. `trace` names what was opened as the kernel found it (strace -y)."""
+    installation = (
+        "/usr/",
+        "/lib",
+        "/proc/",
+        "/sys/",
+        "/dev/",
+        "/etc/ld.so",
+        "/etc/localtime",
+        "/etc/locale.alias",
+        "/etc/ssl/openssl.cnf",
+        sys.prefix,
+        sys.base_prefix,
+    )
+    found, turn, empty = set(), None, str(inputs.parent / EMPTY)
     for line in trace.splitlines():
-        opened = re.search(r'open(?:at)?\((?:AT_FDCWD, |\d+, )?"([^"]*)".*\) = \d', line)
-        if opened and opened[1].startswith("/") and not opened[1].startswith((*installation, *allowed)):
+        opened = re.search(r"\bopen(?:at)?(?:\(| resumed>).* = \d+<(/[^>]*)>", line)
+        if opened and Path(opened[1]).parent == inputs.parent / TURNS:
+            turn = str(inputs / Path(opened[1]).name)
+        elif opened and opened[1] not in (turn, empty) and not opened[1].startswith((*installation, *allowed)):
             found.add(opened[1])
+        if (tried := re.search(r'\bopen(?:at\(AT_FDCWD[^,]*, |\()"([^/"][^"]*)"', line)) and not _LIBRARY.search(tried[1]):
+            found.add(tried[1])
         if re.search(r"\b(connect\(|socket\(AF_(INET|INET6|NETLINK))", line):
             found.add(line.strip())
     return sorted(found)
@@ -130,6 +172,7 @@ def work(listed: Path) -> None:
 
     plan, scoring = Registration(media=str(listed.parent / "media")), ScoringPlan.of(build(["technical", "flow"]))
     for number, path in enumerate(json.loads(listed.read_text())):
+        (listed.parent / TURNS / Path(path).name).touch()
         started = time.monotonic()
         empty = dict.fromkeys(("spans", "tubes", "subtitle_uri", "audio_uri"))
         item = {"number": number, "uri": path, "bytes": None, "is_download": False, "provenance": {}, "audio_is_named": False} | empty
@@ -162,9 +205,10 @@ def main() -> None:
     headings = ("files", "rows", "internal", "slowest, s", "worker peak, MiB", "largest ffmpeg, MiB", "cap, MiB", "opened elsewhere, and sockets")
     internal = sum(said == "internal" for _, said, _ in outcome.rows)
     numbers = (args.n, len(outcome.rows), internal, f"{max(row[2] for row in outcome.rows):.1f}", f"{outcome.worker_mib:.0f}", f"{outcome.ffmpeg_mib:.0f}")
-    show("What it took", headings, [(*numbers, f"{LEAST_GIB * 1024:.0f}", opened)])
-    print("\n".join(outcome.foreign or ()))
-    sys.exit(bool(outcome.foreign) or len(outcome.rows) != args.n)
+    show("What it took", headings, [(*numbers, f"{CAP_MIB:.0f}", opened)])
+    faults = outcome.faults(args.n)
+    print("\n".join(faults))
+    sys.exit(bool(faults))
 
 
 if __name__ == "__main__":

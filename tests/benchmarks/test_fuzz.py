@@ -1,5 +1,7 @@
 """A short run of the fuzz program: twelve broken files, each a row; and its watch sees what it is there to see."""
 
+from pathlib import Path
+
 import pytest
 
 from benchmarks import fuzz
@@ -12,17 +14,45 @@ def test_each_broken_file_is_a_row_and_nothing_else_is_opened(tmp_path):
     assert len({name for name, _, _ in outcome.rows}) == len(outcome.rows) == 12
     said = {said for _, said, _ in outcome.rows}
     assert said <= (set(CODES) | {"scored"}) - {"internal", "worker_died"}
-    assert max(seconds for _, _, seconds in outcome.rows) < fuzz.LONGEST_S
-    assert max(outcome.worker_mib, outcome.ffmpeg_mib) < LEAST_GIB * 1024
+    assert outcome.faults(12) == []
     if outcome.foreign is None:
         pytest.skip("strace is not installed: what is opened was not watched")
-    assert outcome.foreign == []
 
 
-def test_the_watch_sees_a_neighbour_and_a_socket():
-    trace = '7 openat(AT_FDCWD, "/somewhere/secret.txt", O_RDONLY) = 3\n7 openat(AT_FDCWD, "/in/a.mp4", O_RDONLY) = 3\n'
-    trace += '7 openat(AT_FDCWD, "/gone", O_RDONLY) = -1 ENOENT\n8 socket(AF_INET, SOCK_STREAM, 0) = 4\n'
-    assert fuzz.foreign_opens(trace, ["/in"]) == ["/somewhere/secret.txt", "8 socket(AF_INET, SOCK_STREAM, 0) = 4"]
+WATCHED = """7 openat(AT_FDCWD</empty>, "/w/turns/a.mp4", O_CREAT) = 3</w/turns/a.mp4>
+7 openat(AT_FDCWD</empty>, "/w/in/a.mp4", O_RDONLY) = 3</w/in/a.mp4>
+7 openat(AT_FDCWD</empty>, "/somewhere/secret.txt", O_RDONLY) = 3</somewhere/secret.txt>
+7 openat(AT_FDCWD</w/in>, "b.mp4", O_RDONLY <unfinished ...>
+8 openat(AT_FDCWD</empty>, "/gone", O_RDONLY) = -1 ENOENT
+7 <... openat resumed>) = 3</w/in/b.mp4>
+8 openat(AT_FDCWD</w/empty>, "playlist.m3u8", O_RDONLY) = -1 ENOENT
+7 openat(AT_FDCWD</w/empty>, "/w/empty", O_RDONLY|O_DIRECTORY) = 3</w/empty>
+7 openat(3</home>, "key", O_RDONLY) = 4</home/key>
+8 socket(AF_INET, SOCK_STREAM, 0) = 4<socket:[1]>
+"""
+TURN = '7 openat(AT_FDCWD</empty>, "/w/turns/b.mp4", O_CREAT) = 3</w/turns/b.mp4>\n'
+
+
+def test_the_watch_sees_a_neighbour_a_name_without_a_path_and_a_socket():
+    socket, names = "8 socket(AF_INET, SOCK_STREAM, 0) = 4<socket:[1]>", ("b.mp4", "playlist.m3u8")
+    assert fuzz.foreign_opens(WATCHED, Path("/w/in"), ["/w/scratch"]) == ["/home/key", "/somewhere/secret.txt", "/w/in/b.mp4", socket, *names]
+    assert "/w/in/a.mp4" in fuzz.foreign_opens(TURN + WATCHED.partition("\n")[2], Path("/w/in"), [])
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        (fuzz.Outcome([("a", "scored", 1.0)]), "2 files became 1 rows"),
+        (fuzz.Outcome([("a", "scored", 1.0), ("b", "timeout", fuzz.LONGEST_S)]), "took 120 s or longer: b"),
+        (fuzz.Outcome([("a", "internal", 1.0), ("b", "worker_died", 1.0)]), "ended as internal or worker_died: a, b"),
+        (fuzz.Outcome([("a", "scored", 1.0)] * 2, ffmpeg_mib=LEAST_GIB * 1024), "the cap is"),
+        (fuzz.Outcome([("a", "scored", 1.0)] * 2, foreign=["/somewhere/secret.txt"]), "/somewhere/secret.txt"),
+    ],
+)
+def test_whatever_goes_wrong_is_said(outcome, said):
+    (fault,) = outcome.faults(2)
+    assert said in fault
+    assert fuzz.Outcome([("a", "scored", 1.0)] * 2).faults(2) == []
 
 
 @pytest.mark.parametrize("kind", fuzz.KINDS)
