@@ -32,8 +32,6 @@ UNEXPLAINED = ("internal", "worker_died")
 """Codes that say nothing of a file."""
 TURNS = "turns"
 """Folder in which the watched process makes a file of the same name before it opens one: so the trace tells whose turn it is."""
-_LIBRARY = re.compile(r"\.so(\.[0-9]+)*$")
-"""The dynamic loader looks for these by name alone where the environment says so."""
 EMPTY = "empty"
 """Folder in which that process works."""
 
@@ -157,7 +155,7 @@ def foreign_opens(trace: str, inputs: Path, allowed: Sequence[str]) -> list[str]
             turn = str(inputs / Path(opened[1]).name)
         elif opened and opened[1] not in (turn, empty) and not opened[1].startswith((*installation, *allowed)):
             found.add(opened[1])
-        if (tried := re.search(r'\bopen(?:at\(AT_FDCWD[^,]*, |\()"([^/"][^"]*)"', line)) and not _LIBRARY.search(tried[1]):
+        if tried := re.search(r'\bopen(?:at\(AT_FDCWD[^,]*, |\()"([^/"][^"]*)"', line):
             found.add(tried[1])
         if re.search(r"\b(connect\(|socket\(AF_(INET|INET6|NETLINK))", line):
             found.add(line.strip())

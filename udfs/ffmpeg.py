@@ -29,6 +29,7 @@ from schemas.codes import Rejected
 from schemas.errors import MissingError
 
 KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "TMPDIR")
+SEARCHED = ("PATH", "LD_LIBRARY_PATH")
 PIPE_BYTES = 1 << 20
 MEMORY_BYTES = 6 << 30
 """Most address space of one process: the largest picture that is let through takes 1.5 GiB with its reference frames."""
@@ -278,6 +279,14 @@ _starting = threading.Lock()
 _starter: ThreadPoolExecutor | None = None
 
 
+def _environment() -> dict[str, str]:
+    """What a process is given of our environment. An empty entry in a search path is the working folder, where anybody's library may lie;
+    OpenCV leaves one when it is imported."""
+    kept = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ}
+    kept |= {name: ":".join(filter(None, kept[name].split(":"))) for name in SEARCHED if name in kept}
+    return kept | {"LC_ALL": "C", "AV_LOG_FORCE_NOCOLOR": "1"}
+
+
 def _start(command: list[str], stdin: int) -> subprocess.Popen:
     """Start a process from a thread that lives as long as we do: the kernel's "die with your parent" means the starting thread."""
     global _starter
@@ -285,7 +294,7 @@ def _start(command: list[str], stdin: int) -> subprocess.Popen:
         if _starter is None:
             _starter = ThreadPoolExecutor(1, thread_name_prefix="ffmpeg-starter")
         starter = _starter
-    environment = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ} | {"LC_ALL": "C", "AV_LOG_FORCE_NOCOLOR": "1"}
+    environment = _environment()
     process = starter.submit(
         subprocess.Popen,
         command,

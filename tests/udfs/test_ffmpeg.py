@@ -117,6 +117,11 @@ def test_secrets_of_the_environment_stay_here(clip, monkeypatch):
         assert "hunter2" not in str(psutil.Process(process.pid).environ())
 
 
+def test_no_library_is_looked_for_in_the_working_folder(monkeypatch):
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/some/lib64::/more:")
+    assert starter._environment()["LD_LIBRARY_PATH"] == "/some/lib64:/more"
+
+
 def test_time_spent_by_a_slow_reader_does_not_count(clip):
     output = source(clip, "mov").output("pipe:1", format="rawvideo", pix_fmt="rgb24")
     frame = memoryview(bytearray(160 * 120 * 3))
