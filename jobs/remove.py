@@ -10,7 +10,7 @@ import pyarrow as pa
 from jobs import metadata
 from jobs.history import new_run_id, record
 from jobs.job import Job
-from jobs.removal import exported, files, history, nodes
+from jobs.removal import exported, files, history, nodes, trained
 from jobs.removal.rows import TargetRows, ordered
 from jobs.removal.target import Request, Resolved, Target, resolve
 from jobs.summary import Summary, check_sum
@@ -77,12 +77,14 @@ class Places:
         self.media = files.media(lake, target)
         self.generated = [*files.generated(self.generations), *files.inputs(lake, self.generations)]
         self.reports = files.reports(lake, target)
+        self.seen = trained.seen(lake, target)
 
     def counts(self) -> dict[str, int]:
         """Place to count: rows by table, then files and parts of files."""
         found = self.rows.counts()
         found |= {f"export:{folder}": len(things) for folder, things in self.exports.items()}
-        found |= {name: len(uris) for name, uris in (("media", self.media), ("generated", self.generated), ("reports", self.reports))}
+        uris = {"media": self.media, "generated": self.generated, "reports": self.reports, "seen": self.seen}
+        found |= {name: len(places) for name, places in uris.items()}
         return {place: count for place, count in found.items() if count}
 
     def empty(self) -> list[str]:
@@ -91,6 +93,7 @@ class Places:
             exported.take_out(found, self.target)
         for uri in (*self.media, *self.generated, *self.reports):
             storage.delete(uri)
+        trained.forget(self.seen, self.target)
         for video_id in self.target.video_ids:
             storage.delete_below(self.lake.place.media(video_id))
         shelf.sweep(self.lake.place.at("media"))
@@ -187,11 +190,11 @@ def _summary(lake: Lake, config: RemoveConfig, found: Resolved, counts: dict[str
     videos = len({video["video_id"] for video in found.target.videos if video["video_id"]}) if counts else 0
     numbers = {"in": videos, "found": whole, "removed": 0 if config.dry_run else whole - remaining, "remaining": whole if config.dry_run else remaining}
     check_sum("remove", "found", ("removed", "remaining"), numbers)
-    trained = files.checkpoints(lake, found.target)
+    checkpoints = trained.checkpoints(lake, found.target)
     lines = [f"{place}={count}" for place, count in counts.items()]
-    lines += [f"checkpoints={len(trained)}", *(f"  trained on it: {folder}" for folder in trained)]
+    lines += [f"checkpoints={len(checkpoints)}", *(f"  trained on it: {folder}" for folder in checkpoints)]
     summary = Summary("remove", numbers, results="\n".join(escaped(line) for line in lines))
-    summary.extra = {"places": counts, "checkpoints": trained}
+    summary.extra = {"places": counts, "checkpoints": checkpoints}
     summary.notes = [f"remove: {escaped(path)} lies outside the lake and was not deleted" for path in files.outside(lake, found.target)]
     summary.notes += [f"remove: {escaped(word)} is not in this lake; its tombstone keeps it out" for word in found.unheard]
     return summary

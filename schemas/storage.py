@@ -1,6 +1,7 @@
 """Whole files at any address, a path or `s3a://…`: read, put, list, delete. What is put appears once, whole, under its final name."""
 
 import contextlib
+import glob
 import mimetypes
 import os
 import shutil
@@ -69,16 +70,17 @@ def exists(uri: str) -> bool:
     return size(uri) >= 0
 
 
-def listed(uri: str) -> list[Stored]:
-    """All files below an address, in the order of names; none where nothing is."""
+def listed(uri: str, beginning: str = "") -> list[Stored]:
+    """All files below an address, in the order of names; none where nothing is. `beginning`: only of what is there called so, or begins so."""
     if not is_remote(uri):
         root = Path(address(uri))
-        files = sorted(path for path in root.rglob("*") if path.is_file())
+        tops = root.glob(f"{glob.escape(beginning)}*") if beginning else (root,)
+        files = sorted(path for top in tops for path in (top, *top.rglob("*")) if path.is_file() and path != root)
         return [Stored(str(path), path.stat().st_size, path.stat().st_mtime) for path in files]
     bucket, key = s3.split(uri)
     prefix = key.rstrip("/") + "/" if key.strip("/") else ""
     with s3.reaching(uri):
-        pages = s3.client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        pages = s3.client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix + beginning)
         found = [entry for page in pages for entry in page.get("Contents", ())]
     return [Stored(f"s3a://{bucket}/{entry['Key']}", entry["Size"], entry["LastModified"].timestamp()) for entry in found if entry["Key"][-1] != "/"]
 

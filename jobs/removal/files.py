@@ -1,4 +1,4 @@
-"""The target in files beside the tables: media the lake holds, generated videos, reports; and checkpoints that were trained on it."""
+"""The target in files beside the tables: media the lake holds, generated videos, reports."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,6 @@ from schemas.tables import TABLES
 from udfs.sources.register import text_digest
 from udfs.sources.shelf import INCOMING
 
-TRAINED = frozenset({"train"})
 REPORTS = "reports"
 """Folder of the lake in which the addresses of its reports stand, a file each: reports take no lease, so that no table can know them."""
 
@@ -84,14 +83,3 @@ def reports(lake: Lake, target: Target) -> list[str]:
         if text is not None and target.named_by(text.decode(errors="replace")):
             found.append(page)
     return found
-
-
-def checkpoints(lake: Lake, target: Target) -> list[str]:
-    """Folders of training outputs whose snapshot holds a clip of the target."""
-    found = set()
-    for run in lake.ledger.read("runs", ["verb", "output_uris"]).to_pylist():
-        for out in (run["output_uris"] or ()) if run["verb"] in TRAINED else ():
-            for entry in storage.listed(out):
-                if entry.uri.endswith("/snapshot.json") and target.named_by((storage.read_bytes(entry.uri) or b"").decode(errors="replace")):
-                    found.add(entry.uri.rpartition("/")[0])
-    return sorted(found)

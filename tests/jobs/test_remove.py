@@ -183,6 +183,26 @@ def test_checkpoints_trained_on_it_are_listed_and_media_elsewhere_is_left(here, 
     assert footage[STAYS].exists()
 
 
+def test_runs_put_aside_are_listed_and_no_note_of_a_training_names_it(here, lake, tmp_path, footage):  # noqa: F811
+    stages = [here / "lake" / "train" / "stage_2", *(tmp_path / "trained" / name for name in ("stage_1", "stage_1.before-20260102T030405", "stage_1-mine"))]
+    line = json.dumps({"step": 1, "loss": 0.5, "samples": [CLIPS[GONE][0], CLIPS[STAYS][0]]})
+    for stage in stages:
+        (stage / "seen").mkdir(parents=True)
+        (stage / "seen" / "rank-00000.jsonl").write_text(f"{line}\n")
+        (stage / "snapshot.json").write_text(json.dumps({"clips": CLIPS[GONE]}))
+    lake.ledger.append("runs", [{"run_id": "train-1", "verb": "train", "output_uris": [str(stages[1])], "complete": True}])
+    with open(stages[0] / "seen" / "rank-00000.jsonl", "a") as going_on:
+        summary = take_out(lake, GONE)
+        going_on.write(f"{line.replace(CLIPS[GONE][0], CLIPS[STAYS][1])}\n")
+    assert (stages[0] / "seen" / "rank-00000.jsonl").read_text().count(CLIPS[STAYS][1]) == 1
+    assert summary.extra["checkpoints"] == sorted(str(stage) for stage in stages[:3]) and summary.counts["remaining"] == 0
+    assert "seen=3" in summary.results.splitlines()
+    for stage in stages[:3]:
+        first, *_ = (stage / "seen" / "rank-00000.jsonl").read_text().splitlines()
+        assert json.loads(first)["samples"] == ["(removed)", CLIPS[STAYS][0]]
+    assert (stages[3] / "seen" / "rank-00000.jsonl").read_text() == f"{line}\n"
+
+
 def test_a_report_outside_the_lake_is_found(lake, tmp_path):
     from jobs import report
     from jobs.report import ReportConfig

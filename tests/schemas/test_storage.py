@@ -49,6 +49,13 @@ def test_what_is_put_is_there_whole_and_can_be_moved_and_deleted(base, tmp_path)
     assert storage.delete_below(base) == 1 and storage.listed(base) == []
 
 
+def test_what_begins_with_a_name_is_listed_alone(base):
+    for name in ("stage_1/a", "stage_1.before/b/c", "stage_1.txt", "stage_2/a", "other/stage_1"):
+        storage.put_bytes(b"x", storage.at(base, name))
+    found = [file.uri.removeprefix(f"{base}/") for file in storage.listed(base, beginning="stage_1")]
+    assert sorted(found) == ["stage_1.before/b/c", "stage_1.txt", "stage_1/a"]
+
+
 def test_what_breaks_off_leaves_nothing_under_its_name(base):
     with pytest.raises(ZeroDivisionError), storage.writing(f"{base}/half") as file:
         file.write(b"half of it")

@@ -1,0 +1,55 @@
+"""What was trained on the target: checkpoints, which are told and stay, and the notes of what each step saw, which are rewritten."""
+
+from collections.abc import Iterator
+
+from jobs.removal.target import Target
+from schemas import storage
+from schemas.lake import Lake
+from schemas.uploads import TRAINED as DEFAULT
+
+VERBS = frozenset({"train"})
+ASIDE = ".before-"
+"""Between the name of a stage and the time at which `train --resume never` put it aside."""
+_SNAPSHOT, _SEEN = "/snapshot.json", "/seen/rank-"
+
+
+def checkpoints(lake: Lake, target: Target) -> list[str]:
+    """Folders of training outputs, those put aside among them, whose snapshot holds a clip of the target."""
+    return sorted({uri.removesuffix(_SNAPSHOT) for uri in _files(lake) if uri.endswith(_SNAPSHOT) and target.named_by(_text(uri))})
+
+
+def seen(lake: Lake, target: Target) -> list[str]:
+    """Notes of what each step saw in which a clip of the target stands."""
+    return [uri for uri in _files(lake) if _SEEN in uri and target.named_by(_text(uri))]
+
+
+def forget(notes: list[str], target: Target) -> None:
+    """Rewrite notes without the target. They stay the same files: a training that goes on appends to its own, or in a store puts it there again."""
+    for uri in notes:
+        text = target.without(_text(uri)).encode()
+        if storage.is_remote(uri):
+            storage.put_bytes(text, uri)
+            continue
+        with open(storage.address(uri), "r+b") as file:
+            file.write(text)
+            file.truncate()
+
+
+def _files(lake: Lake) -> Iterator[str]:
+    """Files of all stages that this lake knows of."""
+    places = {(lake.place.at(DEFAULT), "stage_")}
+    for run in lake.ledger.read("runs", ["verb", "output_uris"]).to_pylist():
+        for place in (run["output_uris"] or ()) if run["verb"] in VERBS else ():
+            home, _, name = place.rpartition("/")
+            places.add((home, name))
+    found = {
+        entry.uri
+        for home, name in places
+        for entry in storage.listed(home or "/", beginning=name)
+        if name.endswith("_") or entry.uri.removeprefix(f"{home}/{name}").startswith(("/", ASIDE))
+    }
+    yield from sorted(found)
+
+
+def _text(uri: str) -> str:
+    return (storage.read_bytes(uri) or b"").decode(errors="replace")
