@@ -1,6 +1,7 @@
 """Media of any URI as a local file: used where it lies, or copied to a bounded scratch folder for as long as it is needed."""
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
