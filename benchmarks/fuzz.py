@@ -6,6 +6,7 @@ does it, in one Python process under strace (without strace: that column says so
 
 import argparse
 import json
+import os
 import random
 import re
 import resource
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.table import show
+from udfs.ffmpeg import search_paths
 from udfs.memory_cap import LEAST_GIB
 
 FORMATS = {"mp4": (), "mov": (), "mkv": (), "avi": (), "ts": (), "flv": ("-c:v", "flv"), "webm": ("-c:v", "libvpx", "-deadline", "realtime")}
@@ -121,9 +123,7 @@ def run(folder: Path, count: int, seed: int, limit_s: float = 3000.0) -> Outcome
     root = str(Path(__file__).resolve().parents[1])
     environment = {"TMPDIR": str(scratch), "TALKVID_SCRATCH": str(scratch), "PYTHONPATH": root}
     command = [*watched, sys.executable, "-m", "benchmarks.fuzz", "--work", str(listed)]
-    from os import environ
-
-    done = subprocess.run(command, cwd=empty, env=environ | environment, capture_output=True, text=True, timeout=limit_s, check=True)
+    done = subprocess.run(command, cwd=empty, env=os.environ | search_paths() | environment, capture_output=True, text=True, timeout=limit_s, check=True)
     *lines, last = done.stdout.strip().splitlines()
     worker, ffmpeg = json.loads(last)
     outcome = Outcome([tuple(json.loads(line)) for line in lines], worker / 1024, ffmpeg / 1024)

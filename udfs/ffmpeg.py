@@ -279,12 +279,16 @@ _starting = threading.Lock()
 _starter: ThreadPoolExecutor | None = None
 
 
+def search_paths() -> dict[str, str]:
+    """Our environment's search paths without empty entries, which mean the working folder, where anybody's library may lie: OpenCV leaves
+    one when it is imported."""
+    return {name: ":".join(filter(None, os.environ[name].split(":"))) for name in SEARCHED if name in os.environ}
+
+
 def _environment() -> dict[str, str]:
-    """What a process is given of our environment. An empty entry in a search path is the working folder, where anybody's library may lie;
-    OpenCV leaves one when it is imported."""
+    """What a process is given of our environment."""
     kept = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ}
-    kept |= {name: ":".join(filter(None, kept[name].split(":"))) for name in SEARCHED if name in kept}
-    return kept | {"LC_ALL": "C", "AV_LOG_FORCE_NOCOLOR": "1"}
+    return kept | search_paths() | {"LC_ALL": "C", "AV_LOG_FORCE_NOCOLOR": "1"}
 
 
 def _start(command: list[str], stdin: int) -> subprocess.Popen:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -28,9 +29,10 @@ def given_up(item: dict) -> list[dict]:
 
 
 def on_gpu(items: list[dict]) -> Iterator[tuple[int, list[dict]]]:
-    """A worker that tells its GPU and its process."""
+    """A worker that tells its GPU and its process, and is still at work when the tasks beside it start."""
     device = claim("cuda")
     for position, item in enumerate(items):
+        time.sleep(0.5)
         yield position, [{"name": item["name"], "outcome": f"{device.torch_name} {os.getpid()}", "numbers": None}]
 
 
