@@ -31,7 +31,7 @@ def tell(device: str, items: list[dict]) -> Iterator[tuple[int, list[dict]]]:
     for index, _ in enumerate(items):
         began = time.time()
         place = claim(device)
-        time.sleep(0.5)
+        time.sleep(1.5)
         row = {"host": socket.gethostname(), "pid": os.getpid(), "claimed": str(place.index) if place.kind == "cuda" else None}
         yield index, [row | {"given": resources["gpu"].addresses[0] if "gpu" in resources else None, "began": began, "ended": time.time()}]
 
