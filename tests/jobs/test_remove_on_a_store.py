@@ -2,22 +2,12 @@
 
 from pathlib import Path
 
-import pytest
-
 from jobs import remove
 from jobs.remove import RemoveConfig
 from schemas import storage
 from schemas.lease import lease
-from tests.cluster_real.s3_server import S3Server, built, serving
+from tests.cluster_real.s3_server import S3Server
 from tests.jobs.removal_lake import CLIPS, GONE, STAYS, URL, files_holding, footage, make  # noqa: F401
-
-
-@pytest.fixture
-def server(tmp_path):
-    if built() is None:
-        pytest.skip("no S3 server here: needs versitygw on the path, or Go to build it")
-    with serving(tmp_path / "store") as server:
-        yield server
 
 
 def test_no_byte_of_it_is_left_on_the_server(server: S3Server, footage: dict[str, Path]):  # noqa: F811
