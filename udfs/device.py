@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from itertools import takewhile
 from pathlib import Path
 
 from schemas.errors import MissingError
@@ -19,11 +20,24 @@ _held: list[tuple[int, int]] = []
 
 
 def visible_gpus() -> int:
-    """How many NVIDIA GPUs this machine shows; 0 without a driver."""
+    """How many NVIDIA GPUs this process may use, as CUDA counts them; 0 without a driver."""
+    return len(gpu_names())
+
+
+def gpu_names() -> list[str]:
+    """The GPUs that this process may use, in CUDA's order: the machine's numbers of them, or what `$CUDA_VISIBLE_DEVICES` calls them.
+
+    Like CUDA, that variable's list ends at the first name that is none.
+    """
     if shutil.which("nvidia-smi") is None:
-        return 0
+        return []
     listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, timeout=60, check=False)
-    return len([line for line in listed.stdout.splitlines() if line.startswith("GPU ")])
+    all_of_machine = [str(number) for number, line in enumerate(listed.stdout.splitlines()) if line.startswith("GPU ")]
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is None or not all_of_machine:
+        return all_of_machine
+    names = [name.strip() for name in chosen.split(",")]
+    return list(takewhile(lambda name: name in all_of_machine or name.startswith(("GPU-", "MIG-")), names))
 
 
 def resolve(wanted: str) -> str:
@@ -48,8 +62,8 @@ def claim(kind: str, threads: int = 1) -> Device:
     if _held:
         return Device("cuda", _held[0][1], threads)
     while True:
-        for index in range(max(1, visible_gpus())):
-            handle = os.open(Path(tempfile.gettempdir(), f"talkvid-gpu-{index}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
+        for index, name in enumerate(gpu_names() or ["0"]):
+            handle = os.open(Path(tempfile.gettempdir(), f"talkvid-gpu-{name}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -1,5 +1,6 @@
 """Which device a worker gets, and what its rows say of it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,13 +11,13 @@ from udfs import device as devices
 from udfs.registry import build
 from udfs.scorer import Device
 
-CLAIM = "from udfs import device; device.visible_gpus = lambda: 2; print(device.claim('cuda').index, flush=True); input()"
+CLAIM = "from udfs import device; device.gpu_names = lambda: ['0', '1']; print(device.claim('cuda').index, flush=True); input()"
 
 
 @pytest.fixture
 def two_gpus(monkeypatch, tmp_path: Path):
     """A machine that shows two GPUs, none of them taken."""
-    monkeypatch.setattr(devices, "visible_gpus", lambda: 2)
+    monkeypatch.setattr(devices, "gpu_names", lambda: ["0", "1"])
     monkeypatch.setattr(devices, "_held", [])
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(devices.tempfile, "tempdir", None)
@@ -41,6 +42,23 @@ def test_two_processes_never_share_a_gpu_and_a_dead_one_gives_it_back(two_gpus):
 def test_address_that_spark_gave_wins(two_gpus, monkeypatch):
     monkeypatch.setenv(devices.GPU_ADDRESS, "3")
     assert devices.claim("cuda", threads=2) == Device("cuda", 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "left"),
+    [(None, ["0", "1", "2", "3"]), ("2, 0", ["2", "0"]), ("", []), ("-1", []), ("1,7,2", ["1"]), ("GPU-5f1c,MIG-8a", ["GPU-5f1c", "MIG-8a"])],
+)
+def test_gpus_that_the_user_hid_are_not_counted(monkeypatch, tmp_path: Path, chosen: str | None, left: list[str]):
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text("#!/bin/sh\nfor gpu in 0 1 2 3; do echo GPU $gpu: made up; done\n")
+    driver.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    if chosen is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
+    assert devices.gpu_names() == left
+    assert devices.visible_gpus() == len(left)
 
 
 def test_rows_of_scorers_without_a_network_say_cpu_and_float32():
