@@ -1,7 +1,6 @@
 """What is said, as the talking-head model hears it: the last hidden state of wav2vec2-base-960h (vexpress.md §7.1, §7.2)."""
 
 import hashlib
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from schemas.errors import MissingError, VerificationError
 from udfs import checkpoint, weights
 from udfs.nets.threads import one_torch_thread
+from udfs.network_form import built_for
 from udfs.scorer import Device
 
 if TYPE_CHECKING:
@@ -75,9 +75,8 @@ class SpeechEncoder:
         if smoke:
             return cls(_random(Wav2Vec2Config(**_SMOKE)), device, fingerprint(smoke=True))
         file = _published(path)
-        described = file.with_name("config.json")
-        config = Wav2Vec2Config(**json.loads(described.read_text())) if described.is_file() else Wav2Vec2Config()
-        return cls(_filled(config, file), device, _named(_digest(file)))
+        network = built_for(file, lambda said: _unfilled(Wav2Vec2Config(**said)))
+        return cls(_filled(network, file), device, _named(_digest(file)))
 
     def encode(self, audio_16k: NDArray[np.float32]) -> NDArray[np.float32]:
         """Mono sound (n,) at 16 kHz -> (`rows_of(n)`, 768), about 50 rows a second: the whole sound in one pass, brought to mean 0 and variance 1."""
@@ -118,14 +117,20 @@ def _published(path: str | os.PathLike[str] | None) -> Path:
     return file
 
 
-def _filled(config: "Wav2Vec2Config", file: Path) -> "Wav2Vec2Model":
-    """The network with a file's weights; those of the head that spells are passed over."""
+def _unfilled(config: "Wav2Vec2Config") -> "Wav2Vec2Model":
+    """The network on the meta device."""
     import torch
     from transformers import Wav2Vec2Model
 
     with torch.device("meta"):
-        network = Wav2Vec2Model(config)
-    wanted = network.state_dict()
+        return Wav2Vec2Model(config)
+
+
+def _filled(network: "Wav2Vec2Model", file: Path) -> "Wav2Vec2Model":
+    """The network with a file's weights; those of the head that spells are passed over."""
+    import torch
+
+    config, wanted = network.config, network.state_dict()
     state = {_new_name(key): tensor.float() for key, tensor in checkpoint.tensors(file).items() if not key.startswith(_HEAD)}
     state = {_UNUSED: torch.zeros(config.hidden_size)} | state
     wrong = [f"{key} is missing" for key in wanted.keys() - state.keys()] + [f"{key} is unknown" for key in state.keys() - wanted.keys()]

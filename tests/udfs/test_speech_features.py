@@ -93,6 +93,15 @@ def test_published_file_is_loaded_and_normalised_as_its_feature_extractor_does(p
     assert found.fingerprint.startswith("wav2vec2-base-960h-v2-")
 
 
+@pytest.mark.parametrize("damaged", ["{", "[1]", '{"conv_dim": "wide"}', '{"hidden_size": "768"}'])
+def test_a_damaged_description_is_one_sentence(published, damaged: str):
+    folder, _ = published
+    (folder / "config.json").write_text(damaged)
+    with pytest.raises(VerificationError, match="config.json does not describe a network") as refused:
+        SpeechEncoder.load(Device(), path=folder)
+    assert "\n" not in str(refused.value)
+
+
 def test_other_file_is_refused_in_one_sentence(published):
     folder, _ = published
     state = torch.load(folder / "pytorch_model.bin", weights_only=True)

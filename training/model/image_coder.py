@@ -1,7 +1,6 @@
 """From pictures to latents and back: the frozen VAE, sd-vae-ft-mse (vexpress.md §0, §8, §11.1 step 1)."""
 
 import hashlib
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from schemas.errors import MissingError, VerificationError
+from udfs.network_form import built_for
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL
@@ -55,8 +55,8 @@ class ImageCoder:
             network = AutoencoderKL(**_SMOKE)
             _fill_at_random(network)
             return cls(_moved(network, device, dtype), f"random:{WEIGHTS}-smoke-v1")
-        file, config = _published(path)
-        network = AutoencoderKL(**config)
+        file = _published(path)
+        network = built_for(file, lambda said: AutoencoderKL(**_form(said)))
         _fill(network, file)
         return cls(_moved(network, device, dtype), f"{WEIGHTS}-{_digest(file)[:16]}")
 
@@ -86,28 +86,23 @@ def sampled_latents(moments: Tensor, noise: Tensor) -> Tensor:
     return (mean + (0.5 * log_variance.clamp(-30.0, 20.0)).exp() * noise) * SCALE
 
 
-def _published(path: str | os.PathLike[str] | None) -> tuple[Path, dict[str, Any]]:
-    """The file with the weights, and what the network has to be built with."""
+def _published(path: str | os.PathLike[str] | None) -> Path:
+    """The file with the weights."""
     if path is None:
         from udfs import weights
 
-        return weights.path(WEIGHTS), _FULL
+        return weights.path(WEIGHTS)
     place = Path(path)
     file = place if place.is_file() else next((place / name for name in _FILES if (place / name).is_file()), None)
     if file is None:
         raise MissingError(f"{place} holds no VAE: neither {_FILES[0]} nor {_FILES[1]}")
-    described = file.with_name("config.json")
-    return file, _built_with(described) if described.is_file() else _FULL
+    return file
 
 
-def _built_with(described: Path) -> dict[str, Any]:
-    """What `config.json` says of the network's form; unknown entries are passed over."""
-    said = json.loads(described.read_text())
-    return {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in said.items()
-        if key in (*_FULL, "norm_num_groups", "latent_channels", "act_fn")
-    }
+def _form(said: dict[str, Any]) -> dict[str, Any]:
+    """What the network is built with: the published form, but for what a `config.json` says; its unknown entries are passed over."""
+    known = {key: value for key, value in said.items() if key in (*_FULL, "norm_num_groups", "latent_channels", "act_fn")}
+    return _FULL | {key: tuple(value) if isinstance(value, list) else value for key, value in known.items()}
 
 
 def _fill(network: "AutoencoderKL", file: Path) -> None:

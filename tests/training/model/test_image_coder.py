@@ -62,6 +62,15 @@ def test_a_folder_in_the_published_layout_is_taken_also_with_the_old_names_of_at
     assert not loaded.fingerprint.startswith("random:")
 
 
+@pytest.mark.parametrize("damaged", ["{", "[1]", '{"block_out_channels": "wide"}'])
+def test_a_damaged_description_is_one_sentence(coder, tmp_path, damaged: str):
+    torch.save(coder._network.state_dict(), tmp_path / "diffusion_pytorch_model.bin")
+    (tmp_path / "config.json").write_text(damaged)
+    with pytest.raises(VerificationError, match="config.json does not describe a network") as refused:
+        ImageCoder.load(path=tmp_path)
+    assert "\n" not in str(refused.value)
+
+
 def test_a_file_that_is_another_network_is_refused(tmp_path):
     torch.save({"conv.weight": torch.zeros(1)}, tmp_path / "diffusion_pytorch_model.bin")
     with pytest.raises(VerificationError, match="is missing"):
