@@ -107,8 +107,8 @@ class SyncGauge:
             self._view.frames.append(self._scorer.reduce(self._clip, frame, moment.number))
 
     def values(self, faces: Sequence[dict[str, Any]]) -> dict[str, Value]:
-        """Values by metric; `faces` are the side's boxes, of which those of one face are taken."""
-        run = longest_run(faces)
+        """Values by metric; `faces` are the side's boxes, of which those of one face are taken, from as long as the scorer looks."""
+        run = longest_run([face for face in faces if face["time_s"] < self._scorer.config.longest_s])
         if run and side_px(run) <= LEAST_SIDE_PX:
             return dict.fromkeys(
                 SYNC[self._side], Value(reason=f"the face is {side_px(run):.0f} px large, and SyncNet is for larger ones than {LEAST_SIDE_PX} px")

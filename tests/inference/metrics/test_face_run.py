@@ -2,10 +2,7 @@
 
 import numpy as np
 
-from inference.metrics.face_gauge import SyncGauge
 from inference.metrics.face_run import longest_run, side_px
-from udfs.scorer import Clip
-from udfs.sync import Sync
 
 
 def seen(*times_s: float, left: float = 0.0, side: float = 200.0) -> list[dict]:
@@ -27,9 +24,5 @@ def test_a_face_moves_but_does_not_jump():
     assert longest_run(seen(0.0, 0.4)) == longest_run([]) == []
 
 
-def test_a_small_face_has_a_reason():
-    assert side_px(seen(0.0, 1.0, side=60.0)) == 60
-    gauge = SyncGauge(Sync(), Clip("c", "v", "u", 0.0, 3.0, 640, 480, 25.0, True), np.zeros(48000, np.float32), "generated")
-    for faces, reason in ((seen(0.0, 1.0, 2.0, side=100.0), "100 px large"), (seen(1.0), "no face that is seen for 2 s")):
-        values = gauge.values(faces)
-        assert set(values) == {"lse_c", "lse_d", "sync_offset"} and all(reason in value.reason for value in values.values())
+def test_a_face_is_as_large_as_its_mean_side():
+    assert side_px(seen(0.0, side=60.0) + seen(1.0, side=80.0)) == 70
