@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from inference.about import about
+from inference.beside import Beside, heard
 from inference.metrics import networks
 from inference.metrics.catalogue import BY_NAME, FACES, PORTRAIT, REAL, Settings
 from inference.metrics.face_gauge import SYNC, FaceGauge, SyncGauge
 from inference.metrics.gauges import FidGauge, FvdGauge, LpipsGauge, PixelGauge, Value
 from inference.metrics.video_pair import VideoPair, named
-from inference.picture import read_picture
 from schemas.codes import RETRYABLE, Rejected
 from schemas.errors import TalkvidError
 from schemas.evaluated import FEATURES, VALUE
@@ -26,8 +25,8 @@ from udfs.device import claim
 from udfs.faces.backend import FaceBackend
 from udfs.faces.choose import face_backend
 from udfs.faces.dlib_landmarks import DlibLandmarks
-from udfs.media import audio_16k, staged
-from udfs.scorer import RGB, Clip, Device
+from udfs.media import staged
+from udfs.scorer import Clip, Device
 from udfs.sync import Sync, SyncConfig
 
 ROWS = pa.schema([("item_id", pa.string()), ("values", pa.list_(VALUE)), ("features", pa.list_(FEATURES)), ("code", pa.string()), ("detail", pa.string())])
@@ -35,7 +34,6 @@ ROWS = pa.schema([("item_id", pa.string()), ("values", pa.list_(VALUE)), ("featu
 
 _PAIRED = ("l1", "psnr", "ssim", "lpips", "lmd", "lmd_interocular")
 """Metrics that need both videos in one shape."""
-_MOST_PORTRAIT_PX = 1600
 FRAMES = "frames"
 """Stands among the features for the size at which a side was looked at: one row, width and height in px."""
 
@@ -143,7 +141,7 @@ def measure(loaded: Networks, settings: Settings, item: dict[str, Any]) -> tuple
         places = {side: _staged(stack, side, item[side]) for side in ("generated", "real")}
         pair = VideoPair(places["generated"], places["real"], settings.fps)
         values = {name: Value(reason=reason) for name in item["metrics"] if (reason := _cannot(name, item, pair, settings))}
-        beside = _Beside(item, places, pair, [name for name in item["metrics"] if name not in values])
+        beside = Beside(item, places, pair, [name for name in item["metrics"] if name not in values])
         values |= {name: Value(reason=lost.detail) for name, lost in beside.lost.items() if lost.code not in RETRYABLE}
         missed = next((lost for lost in beside.lost.values() if lost.code in RETRYABLE), None)
         wanted = [name for name in item["metrics"] if name not in values and name not in beside.lost]
@@ -161,33 +159,10 @@ def measure(loaded: Networks, settings: Settings, item: dict[str, Any]) -> tuple
         return values | {name: found[name] for name in wanted}, features, missed
 
 
-class _Beside:
-    """What some of the wanted metrics need beside the frames: the portrait, and each side's sound; `lost` says of a metric why it cannot be had."""
-
-    def __init__(self, item: dict[str, Any], places: dict[str, Path | None], pair: VideoPair, wanted: list[str]) -> None:
-        self.portrait: RGB | None = None
-        self.sounds: dict[str, np.ndarray] = {}
-        self.lost: dict[str, Rejected] = {}
-        if "csim_portrait" in wanted:
-            with self._costing("csim_portrait"):
-                self.portrait = _portrait(item["portrait"])
-        for side, names in SYNC.items():
-            if asked := [name for name in names if name in wanted]:
-                with self._costing(*asked):
-                    self.sounds[side] = _sound(item, places[side], pair, side)
-
-    @contextmanager
-    def _costing(self, *metrics: str) -> Iterator[None]:
-        try:
-            yield
-        except Rejected as rejection:
-            self.lost |= dict.fromkeys(metrics, rejection)
-
-
 class _Gauges:
     """The gauges that the wanted metrics need, fed together."""
 
-    def __init__(self, loaded: Networks, settings: Settings, item: dict[str, Any], beside: _Beside, pair: VideoPair, wanted: list[str]) -> None:
+    def __init__(self, loaded: Networks, settings: Settings, item: dict[str, Any], beside: Beside, pair: VideoPair, wanted: list[str]) -> None:
         names = set(wanted)
         stride = settings.stride
         self._plain: list[PixelGauge | LpipsGauge | FaceGauge] = []
@@ -236,7 +211,7 @@ def _cannot(name: str, item: dict[str, Any], pair: VideoPair, settings: Settings
         (name in _PAIRED and not pair.comparable, lambda: f"the real video has another shape: {_sizes(pair)}"),
         (name == "ssim" and min(_smallest(pair)) < 11, lambda: "the pictures are smaller than SSIM's window of 11 px"),
         (name == "fvd" and pair.count < settings.fvd_frames, lambda: f"it is shorter than {settings.fvd_frames} frames of 1/{settings.fps:g} s"),
-        (name in SYNC["generated"] and item["generated"] is not None and not _heard(item, pair), lambda: "the video has no sound"),
+        (name in SYNC["generated"] and item["generated"] is not None and not heard(item, pair), lambda: "the video has no sound"),
         (name in SYNC["real"] and item["real"] is not None and not pair.probes["real"].has_audio, lambda: "the real video has no sound"),
     ]
     return next((sentence() for applies, sentence in checks if applies), "")
@@ -247,25 +222,6 @@ def _staged(stack: ExitStack, name: str, uri: str | None) -> Path | None:
         return None
     with named(name):
         return stack.enter_context(staged(uri))
-
-
-def _heard(item: dict[str, Any], pair: VideoPair) -> bool:
-    return pair.probes["generated"].has_audio or item["audio"] is not None
-
-
-def _sound(item: dict[str, Any], video: Path | None, pair: VideoPair, side: str) -> np.ndarray:
-    """A video's own sound, else the one that it was made of."""
-    if pair.probes[side].has_audio:
-        assert video is not None
-        with named(side):
-            return audio_16k(video, 0.0, pair.seconds)
-    with about("the sound", item["audio"]), staged(item["audio"]) as path:
-        return audio_16k(path, 0.0, pair.seconds)
-
-
-def _portrait(uri: str) -> RGB:
-    with about("the portrait", uri), staged(uri) as path:
-        return np.ascontiguousarray(read_picture(path, _MOST_PORTRAIT_PX))
 
 
 def _clip(item: dict[str, Any], pair: VideoPair, side: str) -> Clip:
