@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from cluster.java_reason import java_reason
+from cluster.java_reason import java_reason, one_line
 from schemas import errors
 from schemas.active_policy import active_policy
 from schemas.errors import MissingError, TalkvidError, UsageError
@@ -197,7 +197,7 @@ def _parts(plan: Any, name: str) -> Iterator[Any]:
 def explained(error: Any) -> TalkvidError:
     """An error of the engine as one sentence."""
     condition = error.getCondition() or ""
-    sentence = re.sub(r"^\[[A-Z0-9_.]+\] ?|,? ?SQLSTATE:.*$", "", str(error).strip().partition("\n")[0]).strip()
+    sentence = one_line(str(error))
     if condition.startswith("TABLE_OR_VIEW_NOT_FOUND"):
         return missing_relation(_parameter(error, "relationName").replace("`", ""))
     if condition == "PYTHON_EXCEPTION":
