@@ -100,5 +100,5 @@ def python_lacking(error: BaseException) -> MissingError | None:
 
 def worker_said(error: BaseException) -> TalkvidError | None:
     """What a worker on some node cannot do without, when that ended the job; None for other failures."""
-    said = re.search(r"^schemas\.errors\.(MissingError|UsageError|VerificationError): (.+)$", str(error), re.MULTILINE)
+    said = re.search(rf"^schemas\.errors\.({'|'.join(_SAID)}): (.+)$", str(error), re.MULTILINE)
     return _SAID[said[1]](f"an executor says: {said[2]}") if said else None
