@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from cluster import s3a
 from cluster.executors import await_executor, reach_master
 from cluster.jars import DELTA_COORDINATE, IVY, jars_in_cache, jars_installed, spark_jars_folder
-from cluster.java_reason import java_reason
 from cluster.lost_executors import watch_executors
 from cluster.master import require_master
 from cluster.package import runs_from_zip, write_package
+from cluster.start_failure import start_failure
 from schemas.errors import MissingError, interruption_behind
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def spark_session(master: str | None = None, conf: Mapping[str, str] | None = No
     shall read `s3a://` addresses.
 
     On a cluster the project's code is shipped to the executors, and the first of them is waited for. Raises `UsageError` for what is
-    no master, `MissingError` when Java, Delta's jars or the network to fetch them are not there, Spark does not start, or no executor
-    comes.
+    no master and for a setting that Spark refuses, `MissingError` when Java, Delta's jars or the network to fetch them are not there,
+    Spark does not start, or no executor comes.
     """
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     if not submitted:
@@ -90,15 +90,26 @@ def spark_session(master: str | None = None, conf: Mapping[str, str] | None = No
             wanted[key] = value
     for key, value in wanted.items():
         builder = builder.config(key, value)
-    try:
-        session = builder.getOrCreate()
-    except Exception as error:
-        if interruption_behind(error) is not None:
-            raise
-        raise _explained(error, target) from error
+    session = _started(builder, target)
     session.sparkContext.setLogLevel(os.environ.get("TALKVID_SPARK_LOG", "FATAL" if local else "ERROR"))
     if not local:
         _join_cluster(session)
+    return session
+
+
+def _started(builder: "SparkSession.Builder", master: str) -> "SparkSession":
+    """The session, its SQL settings read too: Spark itself reads those at the first query only."""
+    session = None
+    try:
+        session = builder.getOrCreate()
+        session._jsparkSession.sessionState()
+    except BaseException as error:
+        failure = start_failure(error, master) if interruption_behind(error) is None else None
+        if session is not None:
+            session.stop()
+        if failure is None:
+            raise
+        raise failure from error
     return session
 
 
@@ -147,20 +158,3 @@ def _jars(submitted: bool, target: str, s3: bool) -> dict[str, str]:
     if missing and not submitted:
         found |= {"spark.jars.packages": ",".join(missing), "spark.jars.excludes": ",".join(s3a.EXCLUDED)}
     return found
-
-
-def _explained(error: Exception, master: str) -> MissingError:
-    """One sentence for what kept Spark from starting."""
-    text = str(error)
-    if "JAVA_GATEWAY_EXITED" in text or "Java gateway process exited" in text:
-        return MissingError(
-            f"Spark did not start: Java is no 17 or 21, or refuses a --conf (its own words stand above), or Delta's jars ({DELTA_COORDINATE}) "
-            "are neither here nor to be fetched; run: make setup"
-        )
-    if "hadoop-aws" in text or "S3AFileSystem" in text:
-        return MissingError("the jars for s3a:// are neither here nor to be fetched; run once with network: python -m cluster.jars --s3a")
-    if "stopped SparkContext" in text:
-        return MissingError("the cluster's master did not take the application: is it up, and of this Spark version?")
-    if "DeltaSparkSessionExtension" in text or "DeltaCatalog" in text or "io.delta" in text:
-        return MissingError(f"Delta's jars are not on Spark's class path; run: make setup, or give spark-submit --packages {DELTA_COORDINATE}")
-    return MissingError(f"Spark did not start with --master {master}: {java_reason(error)} (look at --master and --conf)")

@@ -1,24 +1,10 @@
 """A Java error as a sentence."""
 
-from types import SimpleNamespace
-
 import pytest
 from py4j.protocol import Py4JNetworkError
 
 from cluster.java_reason import JavaCause, java_causes, java_reason, one_line
-
-
-class Thrown(Exception):
-    """As py4j raises what Java threw."""
-
-    def __init__(self, thrown: object, name: str = "java_exception") -> None:
-        super().__init__("An error occurred while calling o12.load")
-        setattr(self, name, thrown)
-
-
-def thrown(kind: str, message: str | None, cause: object = None) -> SimpleNamespace:
-    named = SimpleNamespace(getSimpleName=lambda: kind)
-    return SimpleNamespace(getClass=lambda: named, getMessage=lambda: message, getCause=lambda: cause)
+from tests.cluster.java import Thrown, thrown
 
 
 @pytest.mark.parametrize("name", ["java_exception", "_origin"])

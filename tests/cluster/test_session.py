@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from cluster.session import spark_session
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -30,9 +34,19 @@ def test_missing_jars_without_network_are_one_sentence(tmp_path):
     assert "MissingError: Spark did not start" in answer.stderr
 
 
-def test_a_setting_that_spark_refuses_is_one_sentence():
-    answer = python("from cluster.session import spark_session; spark_session('local[1]', {'spark.executor.heartbeatInterval': 'abc'})")
-    assert "MissingError: Spark did not start with --master local[1]: The value 'abc' in the config \"spark.executor.heartbeat" in answer.stderr
+@pytest.mark.parametrize("setting", ["spark.executor.heartbeatInterval", "spark.sql.shuffle.partitions"], ids=["at its start", "when it is first used"])
+def test_a_setting_that_spark_refuses_is_a_mistake_in_the_call(setting):
+    answer = python(f"from cluster.session import spark_session; spark_session('local[1]', {{'{setting}': 'abc'}})")
+    assert f"UsageError: Spark refuses a setting: The value 'abc' in the config \"{setting}\" is invalid" in answer.stderr
+
+
+def test_a_fault_of_this_program_is_not_taken_for_a_spark_that_does_not_start(monkeypatch):
+    def faulty(builder):
+        raise TypeError("a fault")
+
+    monkeypatch.setattr("pyspark.sql.SparkSession.Builder.getOrCreate", faulty)
+    with pytest.raises(TypeError, match="a fault"):
+        spark_session("local[1]")
 
 
 def test_local_session_has_delta_small_partitions_and_four_attempts(spark):
