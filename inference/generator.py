@@ -127,8 +127,9 @@ class TalkVidInference:
             frames = max(1, round(len(sound) / SAMPLE_RATE_HZ * chosen.fps))
             with about("the portrait", reference_image):
                 portrait = read_portrait(reference_image, width, height, self.networks.faces)
-            driving = self._driving(kps_path, driving_video, chosen, frames, width, height)
-            with about("the key points" if kps_path is not None else "the driving video", kps_path if kps_path is not None else driving_video):
+            source = ("the key points", kps_path) if kps_path is not None else ("the driving video", driving_video)
+            with about(*source):
+                driving = self._driving(kps_path, driving_video, chosen, frames, width, height)
                 points = retargeted(chosen.retarget_strategy, portrait.keypoints, driving, frames, as_released=chosen.retarget_as_released)
             progress = _Progress(told, frames, chosen)
             latents = self._latents(portrait, points, self._spoken(sound, frames), chosen, progress)
@@ -160,8 +161,7 @@ class TalkVidInference:
 
             points = read_keypoints(kps_path)
             return points if options.kps_size is None else points * ((width / options.kps_size, height / options.kps_size))
-        with about("the driving video", video):
-            return driving_keypoints(video, width, height, self.networks.faces, frames, options.fps)
+        return driving_keypoints(video, width, height, self.networks.faces, frames, options.fps)
 
     def _spoken(self, sound: NDArray[np.float32], frames: int) -> OnDisk:
         """What each frame hears, (1, frames, tokens, width)."""

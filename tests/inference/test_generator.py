@@ -127,6 +127,7 @@ def test_every_option_changes_the_video(maker, portrait, sound, tmp_path):
         ("no_sound", "not_media"),
         ("no_kps", "decode_error"),
         ("flat_kps", "decode_error"),
+        ("no_driving_video", "not_media"),
     ],
 )
 def test_an_input_that_cannot_be_used_is_named_in_a_sentence_and_leaves_no_file(maker, portrait, sound, tmp_path, which, code):
@@ -140,10 +141,12 @@ def test_an_input_that_cannot_be_used_is_named_in_a_sentence_and_leaves_no_file(
     flat = tmp_path / "flat.pth"
     torch.save([np.zeros((3, 2), np.float32)], flat)
     extra = {"kps_path": words if which == "no_kps" else flat, "retarget_strategy": "naive_retarget"} if which.endswith("_kps") else {}
+    if which == "no_driving_video":
+        extra = {"driving_video": words, "retarget_strategy": "naive_retarget"}
     with pytest.raises(Rejected) as caught:
         maker.generate(picture, words if which == "no_sound" else sound, tmp_path / "out.mp4", **QUICK, **extra)
     assert caught.value.code == code
-    named = {"no_sound": words, "no_kps": words, "flat_kps": flat}.get(which, picture)
+    named = {"no_sound": words, "no_kps": words, "flat_kps": flat, "no_driving_video": words}.get(which, picture)
     assert str(named) in caught.value.detail and "\n" not in caught.value.detail
     assert not (tmp_path / "out.mp4").exists()
 
