@@ -1,10 +1,11 @@
 """CPU seconds of CoTracker3 (offline, one direction) on one thread: `python -m benchmarks.cotracker3_cpu [--points-per-side 32] [--frames 10] [--rounds 3]`."""
 
 import argparse
+from statistics import median_high
 
 import torch
 
-from benchmarks.cpu_clock import PRODUCT, median_of, peak_gib, side_by_side
+from benchmarks.cpu_clock import peak_gib, side_by_side
 from udfs.nets.cotracker3.network import ITERATIONS, CoTracker3, track_offline
 from udfs.nets.cotracker3.predictor import fitted, grid
 from udfs.nets.tiles import keep_freed_memory
@@ -34,14 +35,12 @@ def main() -> None:
         pyramid = network.pyramid(fitted(video))
         steps = {"resize and features": lambda: network.pyramid(fitted(video)), f"{ITERATIONS} iterations": lambda: track_offline(network, pyramid, points)}
         rounds = side_by_side(steps, macs, arguments.rounds)
-    total_s = [sum(row[name] for name in steps) for row in rounds]
-    ratios = [total / row[PRODUCT] for total, row in zip(total_s, rounds, strict=True)]
     size = f"{arguments.frames} frames of 384x512, {len(points)} points, one direction, one thread, {macs / 1e9:.0f} GMAC"
-    print(f"CoTracker3 offline, {size}, median of {len(rounds)} rounds in turns")
-    rows = {name: median_of(row[name] for row in rounds) for name in (*steps, PRODUCT)} | {"whole call": median_of(total_s)}
+    print(f"CoTracker3 offline, {size}, median of {arguments.rounds} rounds in turns")
+    rows = rounds.medians_s | {"whole call": median_high(rounds.totals_s)}
     for name, seconds in rows.items():
         print(f"{name:28s} {seconds:8.2f} CPU s {1000 * seconds / len(points):8.2f} CPU ms per point")
-    print(f"{'ratio to the product':28s} {median_of(ratios):8.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    print(rounds.ratio_line(28))
     print(f"{'peak memory':28s} {peak_gib():8.2f} GiB, of which {base_gib:.2f} before the network was built")
 
 

@@ -2,7 +2,9 @@
 
 import resource
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median_high
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -26,8 +28,34 @@ def peak_gib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def side_by_side(steps: dict[str, Callable[[], object]], multiply_accumulates: float, rounds: int) -> list[dict[str, float]]:
-    """CPU seconds of each step in each of `rounds`, a plain product of that size (`PRODUCT`) before and after every step and averaged over the round.
+@dataclass(frozen=True)
+class Rounds:
+    """CPU seconds by name, of steps and of the product beside them (`PRODUCT`), in each round."""
+
+    rows: tuple[dict[str, float], ...]
+
+    @property
+    def medians_s(self) -> dict[str, float]:
+        """The middle round of every step and of the product; of an even number the larger of the two in the middle."""
+        return {name: median_high(row[name] for row in self.rows) for name in self.rows[0]}
+
+    @property
+    def totals_s(self) -> list[float]:
+        """All steps together, in each round."""
+        return [sum(seconds for name, seconds in row.items() if name != PRODUCT) for row in self.rows]
+
+    @property
+    def ratios(self) -> list[float]:
+        """All steps together over the product of the same round."""
+        return [total_s / row[PRODUCT] for total_s, row in zip(self.totals_s, self.rows, strict=True)]
+
+    def ratio_line(self, width: int) -> str:
+        """The middle, least and largest ratio, after a heading so wide."""
+        return f"{'ratio to the product':{width}s} {median_high(self.ratios):8.2f} ({min(self.ratios):.2f} to {max(self.ratios):.2f})"
+
+
+def side_by_side(steps: dict[str, Callable[[], object]], multiply_accumulates: float, rounds: int) -> Rounds:
+    """CPU seconds of each step in each of `rounds`, a plain product of that size before and after every step and averaged over the round.
 
     A processor shared with others changes its speed within minutes: what is compared has to be measured in turns.
     """
@@ -38,13 +66,7 @@ def side_by_side(steps: dict[str, Callable[[], object]], multiply_accumulates: f
             row[name] = cpu_seconds(step)[1]
             products.append(product_seconds(multiply_accumulates))
         table.append(row | {PRODUCT: sum(products) / len(products)})
-    return table
-
-
-def median_of(values: Iterable[float]) -> float:
-    """The middle one; of an even number the larger of the two in the middle."""
-    ordered = sorted(values)
-    return ordered[len(ordered) // 2]
+    return Rounds(tuple(table))
 
 
 def product_seconds(multiply_accumulates: float, side: int = 2048, repeats: int = 5) -> float:
@@ -53,4 +75,4 @@ def product_seconds(multiply_accumulates: float, side: int = 2048, repeats: int 
 
     a, b = torch.randn(side, side), torch.randn(side, side)
     torch.mm(a, b)
-    return median_of(cpu_seconds(lambda: torch.mm(a, b))[1] for _ in range(repeats)) * multiply_accumulates / side**3
+    return median_high(cpu_seconds(lambda: torch.mm(a, b))[1] for _ in range(repeats)) * multiply_accumulates / side**3

@@ -7,11 +7,12 @@ are cut from as scorers do (ffmpeg's seconds count). With --onnx the whole netwo
 import argparse
 import tempfile
 from pathlib import Path
+from statistics import median_high
 
 import numpy as np
 import torch
 
-from benchmarks.cpu_clock import PRODUCT, cpu_seconds, median_of, peak_gib, side_by_side
+from benchmarks.cpu_clock import cpu_seconds, peak_gib, side_by_side
 from tests.udfs.nets.golden_rules import load_golden_weights
 from udfs import media
 from udfs.nets.dover import views
@@ -45,16 +46,13 @@ def main() -> None:
         _, first_s = cpu_seconds(lambda: raw_scores(network, aesthetic, technical))
         rounds = side_by_side(steps, VIDEO_MACS, arguments.rounds)
     networks_gib = peak_gib()
-    networks_s = [sum(row[name] for name in steps) for row in rounds]
-    ratios = [networks / row[PRODUCT] for networks, row in zip(networks_s, rounds, strict=True)]
-    print(f"DOVER, one video (3 technical clips, 1 aesthetic), one thread, {VIDEO_MACS / 1e9:.0f} GMAC, median of {len(rounds)} rounds in turns")
-    rows = {name: median_of(row[name] for row in rounds) for name in (*steps, PRODUCT)}
-    rows |= {"networks": median_of(networks_s), "first call of a process": first_s}
+    print(f"DOVER, one video (3 technical clips, 1 aesthetic), one thread, {VIDEO_MACS / 1e9:.0f} GMAC, median of {arguments.rounds} rounds in turns")
+    rows = rounds.medians_s | {"networks": median_high(rounds.totals_s), "first call of a process": first_s}
     if arguments.video:
         rows |= _preprocessing(arguments.video)
     for name, seconds in rows.items():
         print(f"{name:36s} {seconds:8.2f} CPU s")
-    print(f"{'ratio to the product':36s} {median_of(ratios):8.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    print(rounds.ratio_line(36))
     print(f"{'peak memory of the networks':36s} {networks_gib:8.2f} GiB, of which {base_gib:.2f} before the network was built")
     if arguments.onnx:
         for line in _exported(load_golden_weights(network)):
