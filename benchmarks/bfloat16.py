@@ -5,15 +5,16 @@ deviations do). Verdicts are those of the rules of all shipped policies.
 """
 
 import argparse
-import operator
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median_high
 
 from benchmarks.table import show
 from schemas.codes import Rejected
+from schemas.policy import Rule
 from schemas.policy_files import load, shipped
 from tests.udfs.nets.golden_rules import write_golden_checkpoint
 from udfs import media, weights
@@ -24,9 +25,10 @@ from udfs.scorer import Clip, Device
 from udfs.scoring import Asked, score_clips, set_up
 
 CLIP_S = 5.0
-COMPARED = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
-Values = dict[tuple[str, str], float]
+Values = dict[tuple[str, str], float | None]
 """By (clip, `scorer.value`)."""
+Pair = tuple[float | None, float | None]
+"""One value in float32 and in bfloat16."""
 
 
 def main() -> None:
@@ -44,21 +46,23 @@ def main() -> None:
     rows = []
     for name in ("dover.aesthetic", "dover.technical", "dover.dover_scores", "cotracker.cotracker_ratio"):
         pairs = [(exact[key], rough[key]) for key in exact if key[1] == name]
-        apart = [abs(one - other) for one, other in pairs]
-        middle = sorted(one for one, _ in pairs)[len(pairs) // 2]
-        borders = ", ".join(f"{op} {border:.3g}: {_flips(pairs, op, border)}" for op, border in (*_thresholds(name), (">=", middle)))
-        rows.append((name, len(pairs), f"{sum(apart) / len(apart):.1e}", f"{max(apart):.1e}", borders))
-    show(f"bfloat16 beside float32, {arguments.device}", ("value", "clips", "mean deviation", "largest", "flips at threshold (last: the median)"), rows)
+        both = [(one, other) for one, other in pairs if one is not None and other is not None]
+        apart = [abs(one - other) for one, other in both]
+        middle = median_high(one for one, _ in both)
+        borders = [f"{rule.expression}: {flips(pairs, rule)}" for rule in rules_about(name)]
+        borders.append(f"the median, {middle:.3g}: {flips(pairs, Rule('median', name, '>=', middle))}")
+        rows.append((name, len(both), f"{sum(apart) / len(apart):.1e}", f"{max(apart):.1e}", ", ".join(borders)))
+    show(f"bfloat16 beside float32, {arguments.device}", ("value", "clips", "mean deviation", "largest", "flips of rules, and at the median"), rows)
 
 
-def _thresholds(column: str) -> list[tuple[str, float]]:
-    """Operator and value of every rule of a shipped policy about that column."""
-    rules = {(rule.op, float(rule.value)) for policy in shipped() for rule in load(policy).rules if rule.column == column and rule.op in COMPARED}
-    return sorted(rules, key=lambda rule: rule[1])
+def rules_about(column: str) -> list[Rule]:
+    """Every condition on that column in a shipped policy, once."""
+    return list({rule.expression: rule for policy in shipped() for rule in load(policy).rules if rule.column == column}.values())
 
 
-def _flips(pairs: list[tuple[float, float]], op: str, border: float) -> int:
-    return sum(COMPARED[op](one, border) != COMPARED[op](other, border) for one, other in pairs)
+def flips(pairs: Iterable[Pair], rule: Rule) -> int:
+    """How many pairs the rule judges differently."""
+    return sum(rule.holds(one) != rule.holds(other) for one, other in pairs)
 
 
 @contextmanager
@@ -91,7 +95,7 @@ def _values(clips: list[Clip], device: Device, configs: dict[str, CoTrackerConfi
         for name, outcome in outcomes.items():
             if isinstance(outcome, Rejected):
                 raise outcome
-            values |= {(clips[number].clip_id, f"{name}.{key}"): value for key, value in outcome.items() if value is not None}
+            values |= {(clips[number].clip_id, f"{name}.{key}"): value for key, value in outcome.items()}
     return values
 
 
