@@ -14,7 +14,7 @@ from schemas.errors import Interrupted, MissingError, UsageError, VerificationEr
 from tests.training.toy_source import ToySource, toy_batch, write_config
 from training import checkpoints, exported
 from training.core_step import draws_of, inputs_of, loss_of
-from training.engine import LossScale, PlainEngine
+from training.engine import PlainEngine
 from training.export_model import model_of
 from training.metrics_log import seen
 from training.model import official
@@ -150,48 +150,6 @@ def test_a_gradient_that_is_no_number_stops_before_it_is_saved_and_names_the_cli
     with pytest.raises(VerificationError, match="gradient of step 4 .*clip2, clip3"):
         trained(folder)
     assert checkpoints.newest(folder).manifest.step == 2
-
-
-def scaled(now: float) -> PlainEngine:
-    """An engine of one weight whose loss is scaled as for half precision."""
-    settings = read(3, None, {"engine": "plain", "start": "random"}, smoke=True)
-    weight = torch.nn.Linear(1, 1, bias=False)
-    engine = PlainEngine(weight, dict(weight.named_parameters()), settings, Processes())
-    engine._scale = LossScale(now)
-    return engine
-
-
-def test_a_step_whose_scaled_gradient_overflows_is_left_out_and_the_scale_halved():
-    engine = scaled(2.0**127)
-    before = engine.masters[0].detach().clone()
-    skipped = []
-    for _ in range(3):
-        engine.backward(engine(torch.full((1, 1), 8.0)).abs().sum())
-        skipped.append(engine.step().skipped)
-    assert skipped == [True, True, True] and torch.equal(engine.masters[0], before)
-    assert engine.loss_scale()["now"] == 2.0**125, "the first overflow is forgiven"
-
-
-def test_the_scale_changes_no_gradient_and_goes_on_after_a_resume():
-    norms = []
-    for now in (1.0, 2.0**10):
-        engine = scaled(now)
-        engine.backward(engine(torch.full((1, 1), 0.5)).sum())
-        norms.append(float(engine.step().gradient_norm))
-    assert norms == [0.5, 0.5]
-    state = engine.shard()["loss_scale"]
-    assert state == {"now": 2.0**10, "good_steps": 1, "patience": 2}
-    other = scaled(1.0)
-    other.set_loss_scale(state)
-    assert other.loss_scale() == state
-    other.set_loss_scale({"cur_scale": 4.0})
-    assert other.loss_scale() == state, "what another kind of scaler kept is passed over"
-
-
-def test_the_scale_grows_after_a_thousand_good_steps_and_never_falls_below_one():
-    scale = LossScale(4.0)
-    assert all(scale.saw(finite=True) for _ in range(1000)) and scale.now == 8.0
-    assert not any(scale.saw(finite=False) for _ in range(9)) and scale.now == 1.0
 
 
 def test_a_signal_saves_the_step_and_ends(tmp_path, whole):
