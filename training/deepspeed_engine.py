@@ -56,10 +56,10 @@ class DeepSpeedEngine(Engine):
             self._engine.step()
 
     def _move(self) -> Moved:
-        """As `Engine._move`; DeepSpeed says -1 for a norm that is no number."""
+        """As `Engine._move`. DeepSpeed moves nothing for a gradient that is no number, and says infinity; only half precision's scale makes that good."""
         self._engine.step()
         norm = self._engine.get_global_grad_norm()
-        return Moved(float("nan") if norm is None or norm < 0 else norm, bool(getattr(self._zero, "overflow", False)))
+        return Moved(norm, bool(self.loss_scale()) and self._zero.overflow)
 
     def loss_scale(self) -> dict[str, float]:
         """As `Engine.loss_scale`, of DeepSpeed's dynamic scaler."""
