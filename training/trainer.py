@@ -123,7 +123,8 @@ class Run:
         bad = wrong or not (report.skipped or math.isfinite(float(report.gradient_norm)))
         total, wrong_ranks, bad_ranks, stopping = processes.sums([0.0 if wrong else loss, float(wrong), float(bad), float(self._stop.signal > 0)])
         if bad_ranks:
-            clips = [clip for ids in processes.all([sample.clip_id for sample in batch.samples] if bad else []) for clip in ids]
+            blamed = wrong if wrong_ranks else bad  # one rank's loss makes the gradient of all wrong
+            clips = [clip for ids in processes.all([sample.clip_id for sample in batch.samples] if blamed else []) for clip in ids]
             what = "loss" if wrong_ranks else "gradient"
             raise VerificationError(
                 f"the {what} of step {done} is no number; clips of that step: {', '.join(clips)}; the last checkpoint is from before it: "

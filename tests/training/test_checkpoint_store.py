@@ -2,9 +2,7 @@
 
 import json
 import os
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,62 +12,17 @@ import torch
 from schemas import storage
 from schemas.errors import MissingError, TalkvidError, UsageError
 from tests.cluster_real.s3_server import built, serving
+from tests.training.rank_threads import together
 from tests.training.toy_source import ToySource, write_config
 from training import checkpoint_store, exported
 from training.checkpoint_store import StoreShelf
 from training.checkpoints import Manifest
 from training.metrics_log import seen
-from training.processes import Processes
 from training.set_aside import set_aside
 from training.shelf import Shelf
 from training.train import Job, train
 
 MANIFEST = Manifest(0, 1, "smoke", "fp32", 2, 2, True, 0)
-
-
-class Together:
-    """Ranks as threads: what each says goes to all."""
-
-    def __init__(self, world: int) -> None:
-        self.said: list = [None] * world
-        self.barrier = threading.Barrier(world)
-
-    def rank(self, number: int) -> Processes:
-        together = self
-
-        class Rank(Processes):
-            def all(self, thing):
-                together.said[self.rank] = thing
-                together.barrier.wait(30)
-                said = list(together.said)
-                together.barrier.wait(30)
-                return said
-
-            def from_first(self, thing):
-                return self.all(thing)[0]
-
-            def wait(self):
-                self.all(None)
-
-        return Rank(number, len(self.said))
-
-
-def together(shelves: list[StoreShelf], work: Callable[[StoreShelf, Processes], object]) -> list:
-    """What `work` gave, or raised, on each rank."""
-    ranks, ends = Together(len(shelves)), [None] * len(shelves)
-
-    def run(number: int) -> None:
-        try:
-            ends[number] = work(shelves[number], ranks.rank(number))
-        except Exception as error:
-            ends[number] = error
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(shelves))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return ends
 
 
 def shard(step: int, rank: int) -> dict:
