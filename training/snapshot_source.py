@@ -10,7 +10,7 @@ from schemas.place import Place
 from training.batch import Batch
 from training.lost_files import lost
 from training.processes import Processes
-from training.snapshot import TABLE, FileGoneError, Snapshot
+from training.snapshot import GONE, TABLE, FileGoneError, Snapshot
 from training.stages import Settings
 
 if TYPE_CHECKING:
@@ -62,13 +62,13 @@ class SnapshotSource:
                 snapshot = _looked_up(snapshot)
 
     def held_out(self, settings: Settings) -> list[Batch]:
-        """The first samples of the clips held out, as they are, where they lie now; none where all of those were removed."""
+        """The first samples of the clips held out, as they are, where they lie now; none where all of those that hold a sample were removed."""
         from training.data import SampleStream
 
         snapshot = self.snapshot
         for tries in range(RETRIES + 1):
             held = self._split(snapshot, settings)[1]
-            if held is None or len(held.gone) == len(held):
+            if held is None or not any(frames >= _shortest(settings) and place != GONE for frames, place in zip(held.frames, held.places)):
                 return []
             try:
                 with SampleStream(held, self._stream(settings, alone=True)) as stream:
@@ -81,10 +81,8 @@ class SnapshotSource:
 
     def _split(self, snapshot: Snapshot, settings: Settings) -> tuple[Snapshot, Snapshot | None]:
         from training.held_out import split
-        from training.sample import SampleSettings
 
-        shortest = SampleSettings(settings.seed, settings.frames, reference_margin=settings.reference_margin).shortest
-        return split(snapshot, settings.validation_samples, shortest)
+        return split(snapshot, settings.validation_samples, _shortest(settings))
 
     def _stream(self, settings: Settings, *, alone: bool = False) -> "StreamSettings":
         """What the stream needs to know; `alone`: for one sample at a time, not mirrored, in this process.
@@ -103,6 +101,13 @@ class SnapshotSource:
             reference_margin=settings.reference_margin,
             latents=cached is not None and cached.startswith("random:") == (settings.model == "smoke"),
         )
+
+
+def _shortest(settings: Settings) -> int:
+    """Frames that a sample needs."""
+    from training.sample import SampleSettings
+
+    return SampleSettings(settings.seed, settings.frames, reference_margin=settings.reference_margin).shortest
 
 
 def _looked_up(snapshot: Snapshot) -> Snapshot:
