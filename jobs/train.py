@@ -157,7 +157,7 @@ def run(spark: "SparkSession | None", lake: Lake, config: TrainConfig) -> Summar
 def _trained(spark: "SparkSession | None", lake: Lake, config: TrainConfig) -> Summary:
     place, run_id = config.place(lake), new_run_id("train")
     step = _step(place, config.resume)
-    if step is not None and checkpoint_store.same(step.stage, place) and _finished(place, config.settings, step):
+    if step is not None and storage.same(step.stage, place) and _finished(place, config.settings, step):
         summary = Summary("train", {"in": 0, "steps": 0}, outputs=[place], notes=[f"train: {place} has all {config.settings.steps} steps"])
         return _with_model(summary)
     settings, snapshot = _planned(lake, config, place, step)
@@ -172,7 +172,7 @@ def _trained(spark: "SparkSession | None", lake: Lake, config: TrainConfig) -> S
         lake.ledger.create()
         lake.ledger.append("runs", [row])
     counts = {"in": len(snapshot) - len(snapshot.gone), "steps": 0}
-    resume = config.resume if step is not None and not checkpoint_store.same(step.stage, place) else "auto"
+    resume = config.resume if step is not None and not storage.same(step.stage, place) else "auto"
     launch = Launch(place, config.ranks, resume, config.device, config.quiet)
     try:
         told = restarted(config.restarts, config.launcher, launch, spark)

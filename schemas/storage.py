@@ -56,6 +56,13 @@ def address(uri: str | os.PathLike[str]) -> str:
     return str(Path(os.path.expanduser(path)).absolute())
 
 
+def same(one: str, other: str) -> bool:
+    """Whether two addresses are of one file or folder."""
+    if is_remote(one) or is_remote(other):
+        return one == other
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
 def size(uri: str) -> int:
     """Bytes of a file; -1 when it is not there."""
     if not is_remote(uri):

@@ -70,13 +70,6 @@ def found(place: str) -> Found:
     return step
 
 
-def same(stage: str, other: str) -> bool:
-    """Whether two addresses are of one stage."""
-    if storage.is_remote(stage) or storage.is_remote(other):
-        return stage == other
-    return os.path.realpath(stage) == os.path.realpath(other)
-
-
 def listed(stage: str) -> dict[str, storage.Stored]:
     """Files of a stage by their names below it."""
     return {file.uri.removeprefix(f"{stage}/"): file for file in storage.listed(stage)}
@@ -155,33 +148,35 @@ class StoreShelf(Shelf):
         except (TalkvidError, OSError, RuntimeError) as error:  # torch raises RuntimeError for a full disk
             trouble = error
         manifest = checkpoints.agreed(manifest, here, trouble, processes, self.uri)
+        kept: set[int] = set()
         if processes.first:
             try:
-                self._finish(name, manifest, keep)
+                kept = self._finish(name, manifest, keep)
             except TalkvidError as error:
                 trouble = error
-        trouble = processes.from_first(trouble)
+        kept, trouble = processes.from_first((kept, trouble))
         if trouble is not None:
             raise trouble
-        copies = sorted(steps(path.name for path in self.folder.iterdir()), reverse=True)
-        for _, old in [(number, copy) for number, copy in copies if number > manifest.step] + [one for one in copies if one[0] <= manifest.step][keep:]:
-            shutil.rmtree(self.folder / old, ignore_errors=True)
+        for number, copy in steps(path.name for path in self.folder.iterdir()):
+            if number not in kept:
+                shutil.rmtree(self.folder / copy, ignore_errors=True)
 
-    def _finish(self, name: str, manifest: Manifest, keep: int) -> None:
-        """Make a step whose files are all there whole, and take away what is not kept."""
+    def _finish(self, name: str, manifest: Manifest, keep: int) -> set[int]:
+        """Make a step whose files are all there whole, and take away what is not kept; returns the steps that are."""
         now = (storage.read_bytes(storage.at(self.uri, LAUNCH)) or b"").decode()
         if now != self.launch:
             raise TalkvidError(f"another training of {self.uri} was begun meanwhile: this one ends, that one goes on")
         storage.put_bytes(manifest.text().encode(), storage.at(self.uri, name, MANIFEST))
         there = listed(self.uri)
-        numbered = sorted(steps(there), reverse=True)
-        kept = [step for number, step in numbered if number <= manifest.step and f"{step}/{MANIFEST}" in there][:keep]
-        for step in {step for _, step in numbered} - set(kept):
-            storage.delete(storage.at(self.uri, step, MANIFEST))
-            storage.delete_below(storage.at(self.uri, step))
+        names = dict(steps(there))
+        kept = checkpoints.kept(names, manifest.step, keep, lambda number: _whole(self.uri, names[number], there) is not None)
+        for number in names.keys() - kept:
+            storage.delete(storage.at(self.uri, names[number], MANIFEST))
+            storage.delete_below(storage.at(self.uri, names[number]))
         for left in there:
             if left.startswith(f"{name}/") and left.partition("/")[2] not in {*manifest.files, MANIFEST}:
                 storage.delete(storage.at(self.uri, left))
+        return kept
 
     def keep_frozen(self, state: Mapping[str, Tensor]) -> None:
         super().keep_frozen(state)

@@ -8,8 +8,9 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,12 @@ def write_frozen(folder: Path, state: Mapping[str, Tensor]) -> None:
     save(state, folder / FROZEN)
 
 
+def kept(steps: Iterable[int], written: int, keep: int, is_whole: Callable[[int], bool]) -> set[int]:
+    """Which of a stage's steps stay: the newest `keep` whole ones up to the one just written; what has a later number is no whole step (`Shelf.step`)."""
+    whole = (number for number in sorted(steps, reverse=True) if number == written or (number < written and is_whole(number)))
+    return set(islice(whole, keep))
+
+
 def _steps(folder: Path) -> list[tuple[int, Path]]:
     places = folder.iterdir() if folder.is_dir() else ()
     return [(number, place) for place in places if (number := step_number(place.name)) is not None]
@@ -173,12 +180,10 @@ def _manifest(place: Path) -> Manifest | None:
 
 
 def _prune(folder: Path, written: int, keep: int) -> None:
-    """Remove all but the newest `keep` steps up to the one just written; what has a later number is no whole step (`Shelf.step`)."""
-    steps = sorted(_steps(folder), reverse=True)
-    kept = [place for number, place in steps if number <= written and _manifest(place) is not None][:keep]
-    for _, place in steps:
-        if place not in kept:
-            shutil.rmtree(place)
+    """Remove all steps that are not kept, and the parts of those that were never written."""
+    places = dict(_steps(folder))
+    for number in places.keys() - kept(places, written, keep, lambda number: _manifest(places[number]) is not None):
+        shutil.rmtree(places[number])
     for part in folder.glob(".step-*.part"):
         shutil.rmtree(part)
 

@@ -17,7 +17,7 @@ def set_aside(stage: str, step: Found | None) -> str | None:
     Of the step's own stage only the later steps and the model go: with copies of what belongs to them they can be gone on from there.
     """
     there = checkpoint_store.listed(stage)
-    own = step is not None and checkpoint_store.same(step.stage, stage)
+    own = step is not None and storage.same(step.stage, stage)
     later = {top for number, top in checkpoint_store.steps(there) if not own or number > step.manifest.step}
     if not any(f"{top}/{MANIFEST}" in there for top in later):
         return None

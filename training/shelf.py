@@ -1,6 +1,5 @@
 """Where the ranks of a run keep what they make, when all of them see one folder; `checkpoint_store.py` is for ranks that do not."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +40,7 @@ class Shelf:
         if processes.first:
             try:
                 chosen, there = self._chosen(resume), self._newest()
-                if there is not None and (chosen is None or os.path.realpath(chosen) != os.path.realpath(there)):
+                if there is not None and (chosen is None or not storage.same(chosen, there)):
                     raise UsageError(f"{there} is of another run, or later: move it away, as talkvid train does, or take another output")
             except TalkvidError as error:
                 trouble = error

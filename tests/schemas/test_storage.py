@@ -49,6 +49,13 @@ def test_what_is_put_is_there_whole_and_can_be_moved_and_deleted(base, tmp_path)
     assert storage.delete_below(base) == 1 and storage.listed(base) == []
 
 
+def test_addresses_are_compared_by_where_they_lead_in_a_folder_and_by_their_letters_in_a_store(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    assert storage.same(f"{tmp_path}/link/a", f"{tmp_path}/there/a") and not storage.same(f"{tmp_path}/link", f"{tmp_path}/there/a")
+    assert storage.same("s3a://bucket/a", "s3a://bucket/a") and not storage.same("s3a://bucket/a/../b", "s3a://bucket/b")
+
+
 def test_what_begins_with_a_name_is_listed_alone(base):
     for name in ("stage_1/a", "stage_1.before/b/c", "stage_1.txt", "stage_2/a", "other/stage_1"):
         storage.put_bytes(b"x", storage.at(base, name))

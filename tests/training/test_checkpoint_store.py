@@ -108,9 +108,12 @@ def test_a_torn_step_is_not_kept_in_the_place_of_a_whole_one(tmp_path, home):
     write(shelves, 2)
     write(shelves, 4)
     next(Path(home, "step-00000004").glob("shard-00001*")).unlink()
-    write(shelves, 3, keep=1)
-    assert tops(home) == {"launch", "step-00000003"}
-    assert all([path.name for path in shelf.folder.glob("step-*")] == ["step-00000003"] for shelf in shelves)
+    write(shelves, 6)
+    assert tops(home) == {"launch", "step-00000002", "step-00000006"}
+    assert all({path.name for path in shelf.folder.glob("step-*")} == {"step-00000002", "step-00000006"} for shelf in shelves)
+    write(shelves, 4, keep=1)
+    assert tops(home) == {"launch", "step-00000004"}, "what has a later number is no whole step"
+    assert all([path.name for path in shelf.folder.glob("step-*")] == ["step-00000004"] for shelf in shelves)
 
 
 def test_what_comes_after_a_step_is_set_aside_whole(tmp_path, home):

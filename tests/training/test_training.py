@@ -92,9 +92,13 @@ def test_steps_of_another_run_are_neither_mixed_with_nor_removed_for_those_of_th
     for resume in ("never", str(folder / "step-00000002")):
         with pytest.raises(UsageError, match="step-00000004 is of another run, or later"):
             trained(folder, steps=4, resume=resume)
-    (folder / "step-00000009").mkdir()
-    trained(folder, steps=6, resume=str(folder / "step-00000004"), keep_checkpoints=1)
-    assert [place.name for place in folder.glob("step-*")] == ["step-00000006"], "what is torn is not kept in the place of a whole step"
+    for torn in ("step-00000005", "step-00000009"):
+        (folder / torn).mkdir()
+    by_another_way = folder.parent / "linked"
+    by_another_way.symlink_to(folder)
+    trained(folder, steps=6, resume=str(by_another_way / "step-00000004"), keep_checkpoints=2)
+    kept = sorted(place.name for place in folder.glob("step-*"))
+    assert kept == ["step-00000004", "step-00000006"], "what is torn is not kept in the place of a whole step"
     assert exported.find(folder).step == 6
 
 
