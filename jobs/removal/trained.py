@@ -6,11 +6,10 @@ from jobs.removal.target import Target
 from schemas import storage
 from schemas.lake import Lake
 from schemas.uploads import TRAINED as DEFAULT
+from training.stage_files import ASIDE, SNAPSHOT
 
 VERBS = frozenset({"train"})
-ASIDE = ".before-"
-"""Between the name of a stage and the time at which `train --resume never` put it aside."""
-_SNAPSHOT, _SEEN = "/snapshot.json", "/seen/rank-"
+_SNAPSHOT, _SEEN = f"/{SNAPSHOT}", "/seen/rank-"
 
 
 def checkpoints(lake: Lake, target: Target) -> list[str]:

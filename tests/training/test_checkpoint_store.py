@@ -18,7 +18,6 @@ from training import checkpoint_store, exported
 from training.checkpoint_store import StoreShelf
 from training.checkpoints import Manifest
 from training.metrics_log import seen
-from training.set_aside import set_aside
 from training.shelf import Shelf
 from training.train import Job, train
 
@@ -114,22 +113,6 @@ def test_a_torn_step_is_not_kept_in_the_place_of_a_whole_one(tmp_path, home):
     write(shelves, 4, keep=1)
     assert tops(home) == {"launch", "step-00000004"}, "what has a later number is no whole step"
     assert all([path.name for path in shelf.folder.glob("step-*")] == ["step-00000004"] for shelf in shelves)
-
-
-def test_what_comes_after_a_step_is_set_aside_whole(tmp_path, home):
-    shelves = [node(tmp_path, name, home) for name in ("one", "two")]
-    shelves[0].keep_frozen({"still": torch.zeros(3)})
-    for name in ("config.yaml", "snapshot.json", "model/model.json"):
-        storage.put_bytes(b"{}", f"{home}/{name}")
-    for step in (2, 4, 6):
-        write(shelves, step, keep=3)
-    assert set_aside(home, checkpoint_store.found(f"{home}/step-00000006")) is None
-    aside = set_aside(home, checkpoint_store.found(f"{home}/step-00000002"))
-    assert tops(aside) == {"config.yaml", "snapshot.json", "frozen.pt", "model", "step-00000004", "step-00000006"}
-    assert tops(home) == {"config.yaml", "snapshot.json", "frozen.pt", "launch", "step-00000002"}
-    shelves[0].keep_frozen({"still": torch.ones(3)})
-    assert torch.load(f"{aside}/frozen.pt")["still"].sum() == 0, "a copy of its own"
-    assert checkpoint_store.newest(aside).manifest.step == 6 and checkpoint_store.newest(home).manifest.step == 2
 
 
 def test_a_rank_that_cannot_write_stops_all_and_leaves_no_step(tmp_path, home):
