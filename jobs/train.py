@@ -29,7 +29,7 @@ from training.set_aside import set_aside
 from training.snapshot import TABLE, Snapshot
 from training.stage_files import CONFIG, SNAPSHOT
 from training.stages import Settings
-from training.starting_point import missing
+from training.starting_point import from_itself, missing
 from udfs.device import resolve, visible_gpus
 
 if TYPE_CHECKING:
@@ -129,10 +129,15 @@ def _gpus(device: str) -> int:
 
 
 def check(lake: Lake, config: TrainConfig) -> None:
-    """Raise `MissingError` for a GPU, for weights, or an earlier stage, that a fresh start lacks, or no place to write, before anything runs."""
+    """Raise `MissingError` for a GPU, for weights, or an earlier stage, that a fresh start lacks, or no place to write, before anything runs.
+
+    Raises `UsageError` for a stage that is to begin anew from itself.
+    """
     if config.launcher != "spark":
         resolve(config.device)
     _require(unwritable(config.place(lake)))
+    if config.resume == "never" and from_itself(config.settings, config.home(lake)):
+        raise UsageError(f"start={config.settings.start} is the stage that --resume never puts aside: keep it, and train into another with --set folder=NAME")
     step = _step(config.place(lake), config.resume)
     if step is None:
         _require(missing(config.settings, config.home(lake)) or lacking(lake, config.settings, footage=config.input is not None, version=config.snapshot))
@@ -162,13 +167,13 @@ def _trained(spark: "SparkSession | None", lake: Lake, config: TrainConfig) -> S
         return _with_model(summary)
     settings, snapshot = _planned(lake, config, place, step)
     _require(lacking_vae(settings, snapshot.latents))
-    aside = set_aside(place, step) if config.resume != "auto" else None
-    if aside is not None:
-        print(f"train: what this run does not go on from lies in {aside} now", file=sys.stderr)
-    storage.put_bytes(settings.text().encode(), storage.at(place, CONFIG))
-    snapshot.write(storage.at(place, SNAPSHOT))
     row = _started_row(config, settings, snapshot, place, run_id)
     with lease(lake.place, "train"):
+        aside = set_aside(place, step) if config.resume != "auto" else None
+        if aside is not None:
+            print(f"train: what this run does not go on from lies in {aside} now", file=sys.stderr)
+        storage.put_bytes(settings.text().encode(), storage.at(place, CONFIG))
+        snapshot.write(storage.at(place, SNAPSHOT))
         lake.ledger.create()
         lake.ledger.append("runs", [row])
     counts = {"in": len(snapshot) - len(snapshot.gone), "steps": 0}

@@ -81,6 +81,14 @@ def started(settings: Settings, output: str) -> Start:
     return Start(model, found.random)
 
 
+def from_itself(settings: Settings, output: str) -> bool:
+    """Whether a fresh start takes the weights of the very stage that it makes anew. `output` as for `missing`."""
+    if settings.start in ("initial", "random"):
+        return False
+    place = _place(settings.start, output)
+    return any(storage.same(one, storage.at(output, settings.folder)) for one in (place, place.rpartition("/")[0]))
+
+
 def _place(start: str, output: str) -> str:
     """A stage under the same output by its name, else a folder or a prefix in a store."""
     named = Path(start).name == start and not Path(start).exists()

@@ -8,8 +8,10 @@ import pytest
 from jobs.cli import run_verb
 from jobs.train import JOB
 from schemas.lake import Lake
+from schemas.lease import lease
 from tests.training_lake import make
 from training import checkpoint_store, exported
+from training.checkpoints import Manifest
 from training.metrics_log import seen
 
 CLIPS = [f"talk-{1000 * second:09d}-{1000 * second + 2000:09d}" for second in range(0, 6, 2)]
@@ -76,6 +78,32 @@ def test_a_run_from_an_earlier_step_exports_what_it_made_and_keeps_what_was_ther
     assert json.loads(capsys.readouterr().out)["first_step"] == 4
     assert [path.name for path in stage.glob("step-*")] == ["step-00000005"]
     assert len(list(tmp_path.glob("stage_3.before-*/step-00000004"))) == 2
+
+
+def test_nothing_is_put_aside_or_written_over_where_the_run_cannot_begin(lake, capsys, tmp_path):
+    words = ["--stage", "3", *WORDS, "--output", str(tmp_path), "--resume", "never", "--set"]
+    stage = tmp_path / "stage_3"
+    shard, manifest = "shard-00000-of-00001.pt", Manifest(2, 3, "smoke", "fp32", 1, 2, True, 0, {"shard-00000-of-00001.pt": 4})
+    model = json.dumps({"model": "smoke", "stage": 3, "step": 2, "random": True, "fingerprint": "random:x", "bytes": {}})
+    there = {
+        "config.yaml": "a",
+        "snapshot.json": "b",
+        f"step-00000002/{shard}": "1234",
+        "step-00000002/manifest.json": manifest.text(),
+        "model/model.json": model,
+    }
+    for name, text in there.items():
+        (stage / name).parent.mkdir(parents=True, exist_ok=True)
+        (stage / name).write_text(text)
+    with lease(lake.place, "score"):
+        assert train(lake, *words, "start=random") == 5
+    assert "score (pid" in capsys.readouterr().err
+    for start in ("stage_3", str(stage), str(stage / "model")):
+        assert train(lake, *words, f"start={start}") == 2
+        assert "--resume never puts aside: keep it, and train into another with --set folder=NAME" in capsys.readouterr().err
+    assert {str(file.relative_to(tmp_path)): file.read_text() for file in tmp_path.rglob("*") if file.is_file()} == {
+        f"stage_3/{k}": v for k, v in there.items()
+    }
 
 
 def test_the_version_of_a_run_that_was_begun_cannot_be_changed(lake, capsys, tmp_path):
