@@ -43,8 +43,8 @@ _MORE_THAN_ZERO = (
 _NOT_NEGATIVE = ("workers", "validate_every", "validation_samples", "export_every", "reference_margin", "seed", "noise_offset", "weight_decay", "lip_weight")
 _SHARES = ("unconditional", "kps_drop", "reference_drop", "flip")
 _DECAYS = ("beta1", "beta2", "ema")
-FINE_TUNE = "speaker_finetune.yaml"
-"""The configuration that makes no sense without a choice of speakers."""
+_OWN_SETTING = MappingProxyType({"language": "languages", "speaker_id": "speakers"})
+"""Columns of `samples` by which a setting of its own chooses, and that setting; for the others it is `labels`."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,8 @@ class Settings:
     languages: tuple[str, ...] = ()
     """Train on these only; empty: on all. So for speakers."""
     speakers: tuple[str, ...] = ()
+    needs_speakers: bool = False
+    """Refuse to train on all speakers (`read`)."""
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Other columns of `samples`, and the values that a clip may have there."""
     accumulation: int = 1
@@ -134,10 +136,9 @@ class Settings:
             raise UsageError(f"image_px={self.image_px}: the picture's side must be a multiple of 64")
         if self.batch_per_rank % self.accumulation:
             raise UsageError(f"accumulation={self.accumulation} does not divide batch_per_rank={self.batch_per_rank}")
-        said = {"language": "languages", "speaker_id": "speakers"}
         for column, values in self.labels.items():
-            if column in said:
-                raise UsageError(f"labels: {column} is chosen by the setting {said[column]}")
+            if column in _OWN_SETTING:
+                raise UsageError(f"labels: {column} is chosen by the setting {_OWN_SETTING[column]}")
             if not values:
                 raise UsageError(f"labels: {column} has no values")
         if not self.folder or Path(self.folder).name != self.folder or self.folder.startswith("."):
@@ -156,7 +157,7 @@ class Settings:
     @property
     def filters(self) -> dict[str, tuple[str, ...]]:
         """Columns of `samples` and the values that a clip may have there, one of each column's."""
-        wanted = {"language": self.languages, "speaker_id": self.speakers, **self.labels}
+        wanted = {column: getattr(self, setting) for column, setting in _OWN_SETTING.items()} | dict(self.labels)
         return {column: values for column, values in wanted.items() if values}
 
     @property
@@ -205,7 +206,7 @@ def read(stage: int, file: str | None = None, overrides: Mapping[str, str] | Non
     """Settings of a stage: from `file` (YAML; a name without a folder may be one of `training/configs`), else its own; then `--smoke`, then `overrides`.
 
     Raises `MissingError` where the file is not there, `UsageError` for unknown names, values of a wrong kind, a file of another stage, and
-    `speaker_finetune.yaml` without speakers.
+    no speakers where they are needed.
     """
     source = file or f"stage_{stage}.yaml"
     values = _checked(_published(f"stage_{stage}.yaml") | ({} if file is None else _from(file)), source)
@@ -215,8 +216,8 @@ def read(stage: int, file: str | None = None, overrides: Mapping[str, str] | Non
         values |= {**IN_SMOKE, "frames": min(values["frames"], SMOKE_FRAMES)}
         values["start"] = "random" if values["start"] == "initial" else values["start"]
     settings = changed(_settings(values, source), overrides or {})
-    if Path(source).name == FINE_TUNE and not settings.speakers:
-        raise UsageError(f"{file} learns the speakers of your choice, and none is said: --set speakers=[NAME]")
+    if settings.needs_speakers and not settings.speakers:
+        raise UsageError(f"{source} learns the speakers of your choice, and none is said: --set speakers=[NAME]")
     return settings
 
 
@@ -267,7 +268,7 @@ def _checked(values: Mapping[str, Any], source: str) -> dict[str, Any]:
 
 
 _OPTIMISATION = {"learning_rate", "beta1", "beta2", "weight_decay", "epsilon", "clip_norm", "accumulation", "checkpointing", "ema", "engine", "lip_weight"}
-_UPKEEP = {"start", "steps", "workers", "validate_every", "checkpoint_every", "keep_checkpoints", "export_every", "image_px"}
+_UPKEEP = {"start", "steps", "workers", "validate_every", "checkpoint_every", "keep_checkpoints", "export_every", "image_px", "needs_speakers"}
 MAY_CHANGE = frozenset(_OPTIMISATION | _UPKEEP)
 """Settings that a resumed run may have otherwise than it began with. The others decide which samples come, or what the weights are."""
 

@@ -1,5 +1,8 @@
 """Settings of the stages."""
 
+from dataclasses import replace
+from importlib.resources import files
+
 import pytest
 
 from schemas.errors import MissingError, UsageError
@@ -71,6 +74,18 @@ def test_a_file_of_ones_own_says_only_what_differs_and_comes_back_as_written(tmp
     file.write_text("- a list")
     with pytest.raises(UsageError, match="holds no settings"):
         read(3, str(file))
+
+
+def test_the_fine_tuning_of_speakers_needs_some_under_any_name_and_a_file_of_ones_own_under_that_name_does_not(tmp_path):
+    shipped = files("training.configs").joinpath("speaker_finetune.yaml").read_text()
+    (tmp_path / "renamed.yaml").write_text(shipped)
+    with pytest.raises(UsageError, match=r"renamed.yaml learns the speakers of your choice, and none is said: --set speakers=\[NAME\]"):
+        read(3, str(tmp_path / "renamed.yaml"))
+    own = tmp_path / "speaker_finetune.yaml"
+    own.write_text("labels: {gender: [female]}\nlanguages: [no]\n")
+    assert read(3, str(own)).filters == {"language": ("no",), "gender": ("female",)}
+    begun = read(3, "speaker_finetune.yaml", {"speakers": "ana"})
+    assert continued(replace(begun, needs_speakers=False), begun) == begun, "a run that was begun before files said so"
 
 
 def test_a_resumed_run_may_change_its_pace_but_not_its_samples():
