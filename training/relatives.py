@@ -1,9 +1,7 @@
 """Published models whose weights a new model takes over, and what each of them has to hold (vexpress.md §11.2)."""
 
-import pickle
 from collections.abc import Mapping, Sequence
 
-import torch
 from torch import Tensor, nn
 
 from schemas.errors import UsageError
@@ -21,7 +19,10 @@ _TAIL = ("conv_out.",)
 
 
 def fill_from_relatives(model: VExpress) -> None:
-    """Everything but motion modules and the audio projection. Raises `UsageError` where a file is not the one that its name says."""
+    """Everything but motion modules and the audio projection.
+
+    Raises `UsageError` where a file is not the one that its name says, `VerificationError` where it cannot be read.
+    """
     base, reference, denoising, guider = (_published(name) for name in RELATIVES)
     _fill(model.reference_net, base, RELATIVES[0])
     _fill(model.denoising_unet, base, RELATIVES[0], may_lack=(_MOTION_KEYS, *_REFERENCE_ATTENTION))
@@ -52,16 +53,6 @@ def _fill(network: nn.Module, state: Mapping[str, Tensor], name: str, *, may_lac
 
 
 def _published(name: str) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-
     from udfs import weights
 
-    file = weights.path(name)
-    try:
-        state = official.read(file) if file.suffix == ".safetensors" else torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, SafetensorError) as error:
-        raise UsageError(f"the weights {name} at {file} cannot be read without running code") from error
-    state = state.get("state_dict", state) if isinstance(state, dict) else state
-    if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
-        raise UsageError(f"the weights {name} at {file} are something else than named tensors")
-    return dict(state)
+    return official.read(weights.path(name), within="state_dict")

@@ -58,7 +58,8 @@ def missing(settings: Settings, output: str) -> str | None:
 def started(settings: Settings, output: str) -> Start:
     """A model in float32 on the CPU, filled as `settings.start` says; the same on every rank.
 
-    Raises `MissingError` as `missing` tells, `UsageError` where weights are those of another network, or of another size of model.
+    Raises `MissingError` as `missing` tells, `UsageError` where weights are those of another network, or of another size of model,
+    `VerificationError` where they cannot be read.
     """
     lack = missing(settings, output)
     if lack is not None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from schemas.errors import UsageError
+from schemas.errors import UsageError, VerificationError
 from training import exported, stages
 from training.model import official
 from training.model.config import SMOKE
@@ -108,16 +108,28 @@ def export(folder, number: int) -> VExpress:
     ("name", "wrong"),
     [
         ("sd-image-variations-unet", "prefixed"),
-        ("sd-image-variations-unet", "no checkpoint"),
         ("moore-reference-unet", "one short"),
         ("moore-denoising-unet", "reshaped"),
-        ("moore-denoising-unet", "nested"),
         ("moore-pose-guider", "prefixed"),
     ],
 )
 def test_a_file_that_is_not_the_relative_is_refused_in_a_sentence(name, wrong, tmp_path, relatives):
     put(tmp_path, relatives | {name: spoilt(relatives[name], wrong)})
     refused(tmp_path, name, stage(1))
+
+
+@pytest.mark.parametrize("wrong", ["a page", "cut", "nested"])
+def test_a_file_that_holds_no_named_tensors_is_refused_in_a_sentence(wrong, tmp_path, relatives):
+    name = "moore-reference-unet"
+    file = tmp_path / name
+    torch.save(relatives[name], file, _use_new_zipfile_serialization=False)
+    broken = {
+        "a page": b"<html>",
+        "cut": file.read_bytes()[: file.stat().st_size // 3],
+        "nested": {"unet": relatives[name]},
+    }[wrong]
+    put(tmp_path, relatives | {name: broken})
+    refused(tmp_path, name, stage(1), VerificationError)
 
 
 @pytest.mark.parametrize("wrong", ["prefixed", "one short", "reshaped", "empty"])
@@ -128,8 +140,8 @@ def test_motion_that_is_not_the_published_one_is_refused_in_a_sentence(wrong, tm
     refused(tmp_path, name, stage(2))
 
 
-def refused(tmp_path, name: str, settings: stages.Settings) -> None:
-    with pytest.raises(UsageError) as error:
+def refused(tmp_path, name: str, settings: stages.Settings, kind: type[Exception] = UsageError) -> None:
+    with pytest.raises(kind) as error:
         started(settings, str(tmp_path))
     assert name in str(error.value) and "\n" not in str(error.value)
 
@@ -141,6 +153,4 @@ def spoilt(state: dict[str, torch.Tensor], wrong: str) -> object:
         "one short": {key: tensor for key, tensor in state.items() if key != first},
         "reshaped": state | {first: torch.ones(3)},
         "empty": {},
-        "nested": {"unet": state},
-        "no checkpoint": b"<html>",
     }[wrong]

@@ -17,6 +17,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -86,24 +87,28 @@ def find(folder: str | os.PathLike[str], name: str, step: int | None = None) -> 
     return plain.get(name) or (steps[max(steps)] if steps else None)
 
 
-def read(file: Path) -> dict[str, Tensor]:
-    """The tensors of a file, on the CPU; nothing but tensors is ever unpickled. Raises `VerificationError` for a file that holds something else."""
+def read(file: Path, within: str | None = None) -> dict[str, Tensor]:
+    """The tensors of a file, on the CPU; nothing but tensors is ever unpickled. `within`: where it may hold them, beside other things.
+
+    Raises `VerificationError` for a file that holds something else.
+    """
     try:
         state = _loaded(file)
     except Exception as error:  # noqa: BLE001 - a damaged file raises whatever its broken words lead to
         said = (str(error).splitlines() or [""])[0]
         raise VerificationError(f"{file} is no checkpoint that can be read without running code: {type(error).__name__}: {said[:200]}") from error
-    if not all(isinstance(tensor, Tensor) for tensor in state.values()):
+    state = state.get(within, state) if isinstance(state, dict) else None
+    if not isinstance(state, dict) or not all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in state.items()):
         raise VerificationError(f"{file} is no checkpoint: it holds something else than named tensors")
-    return state
+    return dict(state)
 
 
-def _loaded(file: Path) -> dict[str, Tensor]:
+def _loaded(file: Path) -> Any:
     if file.suffix == ".safetensors":
         from safetensors.torch import load_file
 
         return load_file(file)
-    return dict(torch.load(file, map_location="cpu", weights_only=True))
+    return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def differences(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[str]:

@@ -118,7 +118,8 @@ def test_a_file_that_is_cut_anywhere_is_named_in_one_sentence(name: str, tmp_pat
         assert "\n" not in str(told.value)
 
 
-def test_a_list_of_words_is_no_checkpoint(tmp_path: Path) -> None:
-    torch.save({"a": 1}, tmp_path / "x.bin")
+@pytest.mark.parametrize("other", [{"a": 1}, ["ab", "cd"], [torch.ones(2)], {1: torch.ones(2)}, torch.ones(2), {"state_dict": {"a": torch.ones(2)}}])
+def test_what_is_no_dict_of_named_tensors_is_no_checkpoint(other: object, tmp_path: Path) -> None:
+    torch.save(other, tmp_path / "x.bin")
     with pytest.raises(VerificationError, match="something else than named tensors"):
         official.read(tmp_path / "x.bin")
