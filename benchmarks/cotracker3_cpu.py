@@ -8,6 +8,7 @@ import torch
 from benchmarks.cpu_clock import peak_gib, side_by_side
 from udfs.nets.cotracker3.network import ITERATIONS, CoTracker3, track_offline
 from udfs.nets.cotracker3.predictor import fitted, grid
+from udfs.nets.linear import packed
 from udfs.nets.tiles import keep_freed_memory
 
 FRAME_MACS = 25.9e9
@@ -27,7 +28,7 @@ def main() -> None:
     keep_freed_memory()
     torch.manual_seed(0)
     base_gib = peak_gib()
-    network = CoTracker3().eval()
+    network = packed(CoTracker3().eval())
     points = grid(arguments.points_per_side)
     video = torch.rand(arguments.frames, 3, 270, 480) * 255
     macs = arguments.frames * (FRAME_MACS + ITERATIONS * (len(points) * POINT_MACS + VIRTUAL_MACS))

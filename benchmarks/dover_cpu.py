@@ -20,6 +20,7 @@ from udfs.nets.dover.network import CLIPS_PER_VIDEO, Dover, raw_scores
 from udfs.nets.dover.onnx_export import export
 from udfs.nets.dover.onnx_session import OnnxJudge
 from udfs.nets.dover.sampling import sample
+from udfs.nets.linear import packed
 from udfs.nets.tiles import keep_freed_memory
 from udfs.scorer import Device
 
@@ -39,7 +40,7 @@ def main() -> None:
     keep_freed_memory()
     torch.manual_seed(0)
     base_gib = peak_gib()
-    network = Dover().eval()
+    network = packed(Dover().eval())
     aesthetic, technical = torch.randn(1, 3, 32, 224, 224), torch.randn(CLIPS_PER_VIDEO, 3, 32, 224, 224)
     steps = {"aesthetic": lambda: network.aesthetic_map(aesthetic), "technical": lambda: network.technical_map(technical)}
     with torch.inference_mode():

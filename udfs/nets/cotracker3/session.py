@@ -6,7 +6,7 @@ import torch
 
 from udfs.checkpoint import network_from
 from udfs.nets.cotracker3.network import CoTracker3
-from udfs.nets.linear import use_dtype
+from udfs.nets.linear import packed, use_dtype
 from udfs.nets.tiles import keep_freed_memory
 from udfs.scorer import Device
 
@@ -17,4 +17,4 @@ def network_on(path: Path, device: Device) -> CoTracker3:
         torch.set_num_threads(device.threads)
         keep_freed_memory()
     network = network_from(path, "cotracker3_offline", CoTracker3)
-    return use_dtype(network, getattr(torch, device.dtype)).to(device.torch_name)
+    return packed(use_dtype(network, getattr(torch, device.dtype)).to(device.torch_name))

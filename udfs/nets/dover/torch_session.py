@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from udfs.checkpoint import network_from
 from udfs.nets.dover.network import Dover, raw_scores
 from udfs.nets.dover.views import normal_values, normalised
+from udfs.nets.linear import packed
 from udfs.nets.tiles import keep_freed_memory
 from udfs.scorer import Device
 
@@ -19,7 +20,7 @@ class TorchJudge:
     def __init__(self, path: Path, device: Device) -> None:
         self._device = torch.device(device.torch_name)
         self._values = torch.from_numpy(normal_values()).to(self._device)
-        self._network = network_from(path, "dover", Dover).in_dtype(getattr(torch, device.dtype)).to(self._device)
+        self._network = packed(network_from(path, "dover", Dover).in_dtype(getattr(torch, device.dtype)).to(self._device))
         if device.kind == "cpu":
             torch.set_num_threads(device.threads)
             keep_freed_memory()
