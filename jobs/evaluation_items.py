@@ -97,11 +97,15 @@ def of_folders(lake: Lake, generated: str, real: str | None) -> Items:
     return Items(generated, items)
 
 
+def item_id_of(row: Mapping[str, Any]) -> str:
+    """The name under which `evaluated` keeps what was measured of the video of a row of `generations`."""
+    return item_name(*(row[name] for name in ("generation_id", "fingerprint", "output_uri", "bytes", "reference_uri", "audio_uri", "ground_truth_uri")))
+
+
 def _generated(row: Mapping[str, Any], clip: Mapping[str, str | None]) -> Item:
-    named = [row[name] for name in ("generation_id", "fingerprint", "output_uri", "bytes", "reference_uri", "audio_uri", "ground_truth_uri")]
     labels = {axis: row[axis] or clip.get(axis) for axis in AXES}
     addresses = {"generated": row["output_uri"], "real": row["ground_truth_uri"], "audio": row["audio_uri"], "portrait": row["reference_uri"]}
-    return Item(item_name(*named), row["generation_id"], **addresses, model=row["model_fingerprint"], seconds=row["duration_s"] or 5.0, labels=labels)
+    return Item(item_id_of(row), row["generation_id"], **addresses, model=row["model_fingerprint"], seconds=row["duration_s"] or 5.0, labels=labels)
 
 
 def _labels(lake: Lake, clips: Sequence[str | None]) -> dict[str, dict[str, str | None]]:

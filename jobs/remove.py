@@ -72,7 +72,7 @@ class Places:
     def __init__(self, lake: Lake, target: Target) -> None:
         self.lake, self.target = lake, target
         self.generations = _generations(lake, target)
-        self.rows = TargetRows(lake, target, self.generations, _evaluated(lake, self.generations))
+        self.rows = TargetRows(lake, target, self.generations, _evaluated(self.generations))
         self.exports = {folder: found for folder in exported.folders(lake) if (found := exported.named(folder, target))}
         self.media = files.media(lake, target)
         self.generated = [*files.generated(self.generations), *files.inputs(lake, self.generations)]
@@ -174,14 +174,14 @@ def _generations(lake: Lake, target: Target) -> list[dict[str, Any]]:
     ]
 
 
-def _evaluated(lake: Lake, generations: list[dict[str, Any]]) -> set[str]:
+def _evaluated(generations: list[dict[str, Any]]) -> set[str]:
     """Under which names `evaluated` keeps what was measured of generated videos."""
-    if not generations:
+    written = [row for row in generations if row["output_uri"]]
+    if not written:
         return set()
-    from jobs.evaluation_items import ALL, of_run
+    from jobs.evaluation_items import item_id_of
 
-    made = {row["output_uri"] for row in generations}
-    return {item.item_id for item in of_run(lake, ALL).items if item.generated in made}
+    return {item_id_of(row) for row in written}
 
 
 def _summary(lake: Lake, config: RemoveConfig, found: Resolved, counts: dict[str, int], left: dict[str, int]) -> Summary:

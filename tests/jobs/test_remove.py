@@ -9,6 +9,7 @@ import pytest
 
 from jobs import metadata, remove
 from jobs.arguments import verb_parser
+from jobs.evaluation_items import item_id_of
 from jobs.remove import JOB, RemoveConfig
 from jobs.summary import Summary
 from schemas import storage, unfinished
@@ -249,6 +250,22 @@ def test_what_is_called_after_a_clip_goes_with_it(here, lake, footage):  # noqa:
     left = files_holding(here, needles(footage))
     assert {path.split("/")[2] for path in left} == {"removals"}, left
     assert {row["entity"] for row in lake.ledger.read("failures").to_pylist()} == {CLIPS[STAYS][1], "/elsewhere/third.mp4", "line-8"}
+
+
+def test_what_was_measured_of_generations_with_random_weights_goes_beside_real_ones(here, lake):
+    clip = CLIPS[GONE][0]
+    row = {"run_id": "generate-2", "status": "written", "fingerprint": "g", "clip_id": clip, "created_at": now()}
+    made = [
+        row | {"generation_id": name, "output_uri": str(here / "generated" / f"{name}.mp4"), "model_fingerprint": model}
+        for name, model in (("one", "random:0"), ("two", "a model"))
+    ]
+    lake.ledger.append("generations", made)
+    stays = all_rows(lake)["evaluated"]
+    items = [item_id_of(row) for row in lake.ledger.read("generations").to_pylist() if row["clip_id"] == clip]
+    lake.ledger.append("evaluated", [{"item_id": item, "run_id": "e", "measured_at": now()} for item in items])
+    assert take_out(lake, GONE).counts["remaining"] == 0
+    left = all_rows(lake)["evaluated"]
+    assert len(items) == 2 and len(left) == 1 and left[0] in stays
 
 
 def test_a_video_whose_id_ends_with_the_id_of_another_stays_named(lake):
