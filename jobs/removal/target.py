@@ -184,8 +184,10 @@ def _refuse_clips(engine: "DuckDBPyConnection", words: Sequence[str]) -> None:
 
 
 def _refuse_folders(engine: "DuckDBPyConnection", unheard: Iterable[str]) -> None:
-    """No tombstone keeps a folder out, nor a prefix in a store."""
+    """No tombstone keeps a folder out, nor a prefix in a store. What the lake knows as an id is one, whatever lies in the working folder."""
     for word in unheard:
+        if not is_http(word) and not is_store(word) and os.path.isdir(storage.address(word)):
+            raise UsageError(_FOLDER.format(word=word))
         below = ("" if is_http(word) or is_safe_id(word) else word if is_store(word) else storage.address(word)).rstrip("/") + "/"
         if below != "/" and engine.execute("SELECT 1 FROM sources WHERE starts_with(uri, ?) LIMIT 1", [below]).fetchone():
             raise UsageError(_FOLDER.format(word=word))

@@ -278,12 +278,23 @@ def test_a_video_whose_id_ends_with_the_id_of_another_stays_named(lake):
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["no id at all!"], [CLIPS[STAYS][0]], [""], [GONE, ""], ["--channel", " "], ["."], ["/elsewhere"], ["/gone/"], ["s3a://b/c/"]]
+    "words",
+    [[], ["no id at all!"], [CLIPS[STAYS][0]], [""], [GONE, ""], ["--channel", " "], ["."], ["/elsewhere"], ["/gone/"], ["s3a://b/c/"]]
+    + [["footage"], ["footage-new"]],
 )
-def test_words_that_mean_no_video_are_refused(lake, words):
+def test_words_that_mean_no_video_are_refused(lake, tmp_path, monkeypatch, words):
+    for name in ("footage", "footage-new"):  # the second one could be an id of YouTube
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError):
         take_out(lake, *JOB.configure(verb_parser(JOB).parse_args(words)).words)
     assert lake.ledger.read("removals").num_rows == 0
+
+
+def test_an_id_that_the_lake_knows_is_no_folder(lake, tmp_path, monkeypatch):
+    (tmp_path / GONE).mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert take_out(lake, GONE, dry_run=True).counts["in"] == 1
 
 
 def test_no_file_of_a_table_is_deleted_once_the_lease_is_lost(lake, monkeypatch):
