@@ -101,6 +101,8 @@ def configure(args: Namespace) -> TrainConfig:
         raise UsageError("--max-restarts must not be negative")
     if args.limit is not None and args.input is None:
         raise UsageError("--limit is of the videos of --input, which is not given; how much is trained is --set steps=N")
+    if args.input is not None and args.snapshot is not None:
+        raise UsageError("--input makes a new version of the samples, and --snapshot names an old one: they exclude each other")
     if args.max_restarts and args.resume not in ("auto", "never"):
         raise UsageError("--max-restarts goes with --resume auto or never: the restarted ranks go on from the newest step")
     if args.input is not None and not Path(args.input).expanduser().exists():

@@ -132,6 +132,7 @@ def test_what_cannot_start_is_told_in_one_sentence_before_anything_runs(lake, ca
         ("--stage", "3", "--config", "none.yaml"): (3, "no configuration none.yaml"),
         ("--stage", "3", *WORDS, "--resume", "nowhere"): (3, "no whole checkpoint"),
         ("--stage", "3", *WORDS, "--resume", "nowhere", "--max-restarts", "1"): (2, "--max-restarts goes with"),
+        ("--stage", "3", *WORDS, "--input", str(tmp_path), "--snapshot", "1"): (2, "exclude each other"),
         ("--stage", "3", *WORDS[:-3], "--device", "cuda", "--set", "start=random"): (3, "--device cuda: no GPU is visible here"),
         ("--stage", "3", "--set", "start=random", "--snapshot", "999"): (3, "there is no version 999 of samples"),
         ("--stage", "3", *WORDS, "--set", "start=random", "--snapshot", "999"): (3, "there is no version 999 of samples"),
