@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from udfs import weights
 from udfs.cotracker_frames import RELEASED_FPS_MAX, paper_windows, released_segments
-from udfs.fingerprint import LATER, NO_RESULT
+from udfs.fingerprint import LATER, NO_RESULT, only_with
 from udfs.recent import RecentPlans
 from udfs.scorer import RGB, Clip, Device, Outcome, Reduced
 
@@ -27,6 +27,7 @@ class CoTrackerConfig:
 
     `antialias`: resize to a quarter as the released script's torchvision does. `points_at_once` bounds memory, not the result; None suits the device.
     `paper_windows`: how many of the paper's windows to look at for `paper_ratio` and `mean_displacement_px`; with 0 both are None.
+    `paper_longest`: what of them is tracked is at most so many times as long as it is wide; of a longer strip the middle. It bounds memory.
     """
 
     points_per_side: int = 100
@@ -35,6 +36,7 @@ class CoTrackerConfig:
     points_at_once: int | None = field(default=None, metadata=NO_RESULT)
     paper_windows: int = 0
     frames_per_s: float = field(default=2.0, metadata=LATER)
+    paper_longest: int = field(default=4, metadata=only_with("paper_windows"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ class CoTracker:
         found = self._plans.of(clip)
         return Sizes(
             quarter(frame, antialias=self.config.antialias) if _within(index, found.segments) else None,
-            short_side(frame, PAPER_SIDE_PX) if _within(index, found.windows) else None,
+            short_side(frame, PAPER_SIDE_PX, self.config.paper_longest) if _within(index, found.windows) else None,
         )
 
     def score(self, clips: list[Reduced]) -> list[Outcome]:

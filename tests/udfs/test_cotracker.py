@@ -154,13 +154,14 @@ def test_a_quarter_is_rounded_down():
 
 
 def test_the_shorter_side_becomes_512():
-    assert short_side(np.zeros((1080, 1920, 3), np.uint8), 512).shape == (512, 912, 3)
-    assert short_side(np.zeros((300, 200, 3), np.uint8), 512).shape == (768, 512, 3)
+    assert short_side(np.zeros((1080, 1920, 3), np.uint8), 512, 4).shape == (512, 912, 3)
+    assert short_side(np.zeros((300, 200, 3), np.uint8), 512, 4).shape == (768, 512, 3)
 
 
 def test_of_a_strip_the_papers_measures_see_the_middle():
     strip = np.zeros((32, 1920, 3), np.uint8)
     strip[:, 960 - 64 : 960 + 64] = 200
-    seen = short_side(strip, 512)
+    seen = short_side(strip, 512, 4)
     assert seen.shape == (512, 2048, 3) and (seen == 200).all()
-    assert short_side(strip.transpose(1, 0, 2), 512).shape == (2048, 512, 3)
+    assert short_side(strip.transpose(1, 0, 2), 512, 4).shape == (2048, 512, 3)
+    assert short_side(strip, 512, 60).shape == (512, 30720, 3)

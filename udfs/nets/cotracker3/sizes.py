@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 Frame = NDArray[np.uint8]
 """(height, width, 3), RGB."""
-LONGEST = 4
-"""The longer side of what is tracked is at most so many times the shorter one: it bounds memory."""
 
 
 def quarter(frame: Frame, *, antialias: bool) -> Frame:
@@ -17,10 +15,10 @@ def quarter(frame: Frame, *, antialias: bool) -> Frame:
     return _resized(frame, max(1, height // 4), max(1, width // 4), antialias=antialias)
 
 
-def short_side(frame: Frame, side_px: int) -> Frame:
-    """Shorter side `side_px`, the other to the nearest multiple of 4 px; antialiased. Of a longer strip than 4 : 1 the middle is taken."""
+def short_side(frame: Frame, side_px: int, longest: int) -> Frame:
+    """Shorter side `side_px`, the other to the nearest multiple of 4 px; antialiased. Of a longer strip than `longest` : 1 the middle is taken."""
     shorter = min(frame.shape[:2])
-    rows, columns = (min(side, LONGEST * shorter) for side in frame.shape[:2])
+    rows, columns = (min(side, longest * shorter) for side in frame.shape[:2])
     top, left = (frame.shape[0] - rows) // 2, (frame.shape[1] - columns) // 2
     height, width = (side_px if side == shorter else 4 * round(side * side_px / shorter / 4) for side in (rows, columns))
     return _resized(frame[top : top + rows, left : left + columns], height, width, antialias=True)
