@@ -26,7 +26,7 @@ from schemas.policy import Policy
 from schemas.policy_files import load
 from schemas.scores import STORED
 from udfs.cascade import Cascade
-from udfs.registry import available_scorers, build, lacking_weights
+from udfs.registry import available_scorers, build, lacking_weights, made
 from udfs.score_worker import ROWS, ScoringPlan, died, score_items
 from udfs.scorer import Scorer
 from udfs.scorer_settings import configs_of
@@ -81,7 +81,9 @@ def configure(args: Namespace) -> ScoreConfig:
     if cascade is not None and not cascade.cascade:
         raise UsageError(f"--cascade {args.cascade}: the policy names no order of scorers; add for example cascade: [[technical, flow], [head]]")
     settings = assignments(args.set, "--set")
-    unasked = sorted(set(configs_of(settings)) - {*names, "head"})
+    configs = configs_of(settings)
+    scorers = {name: made(name, configs) for name in (*names, *configs)}
+    unasked = sorted(set(configs).difference(names, *(scorers[name].needs for name in names)))
     if names and unasked:
         raise UsageError(f"--set {unasked[0]}.…: {unasked[0]} is not among --scorers {args.scorers}")
     return ScoreConfig(names, cascade, seconds, items, args.retry_failed, args.device, args.dtype, args.limit, args.quiet, tuple(sorted(settings.items())))

@@ -30,7 +30,7 @@ def build(names: Sequence[str], configs: Mapping[str, Any] = _DEFAULTS) -> list[
     Raises `UsageError` for a name that is no scorer, and `MissingError`, the sentence of the first missing file, when weights
     are not there (DESIGN.md, "Weights": when the job is built).
     """
-    scorers = [_made(name, configs) for name in dict.fromkeys(names)]
+    scorers = [made(name, configs) for name in dict.fromkeys(names)]
     for scorer in scorers:
         sentence = _lacks(scorer)
         if sentence:
@@ -38,15 +38,24 @@ def build(names: Sequence[str], configs: Mapping[str, Any] = _DEFAULTS) -> list[
     return scorers
 
 
+def made(name: str, configs: Mapping[str, Any] = _DEFAULTS) -> Scorer:
+    """The scorer called `name`, with its configuration of `configs` or its default, whether or not its weights are there.
+
+    Raises `UsageError` for a name that is no scorer, and for a configuration that means nothing to it.
+    """
+    kind = _kind(name)
+    return kind(configs[name]) if name in configs else kind()
+
+
 def available_scorers(configs: Mapping[str, Any] = _DEFAULTS) -> tuple[list[str], dict[str, str]]:
     """Names of the scorers whose weights are there, and for each of the others the sentence that says what it lacks."""
-    lacking = {name: _lacks(_made(name, configs)) for name in SCORERS}
+    lacking = {name: _lacks(made(name, configs)) for name in SCORERS}
     return [name for name, sentence in lacking.items() if not sentence], {name: sentence for name, sentence in lacking.items() if sentence}
 
 
 def lacking_weights(name: str, configs: Mapping[str, Any] = _DEFAULTS) -> list[str]:
     """Names of the weights that the scorer `name`, configured so, needs and that are not there."""
-    return [weight for weight in _made(name, configs).weights if not weights.available(weight)]
+    return [weight for weight in made(name, configs).weights if not weights.available(weight)]
 
 
 def default_config(name: str) -> Any:
@@ -57,11 +66,6 @@ def default_config(name: str) -> Any:
 def scorer_fingerprint(scorer: Scorer) -> str:
     """What made its rows: version, parameters and the bytes of its weights (law 5)."""
     return fingerprint(scorer.name, scorer.version, scorer.config, {name: weights.sha256(name) for name in scorer.weights})
-
-
-def _made(name: str, configs: Mapping[str, Any]) -> Scorer:
-    kind = _kind(name)
-    return kind(configs[name]) if name in configs else kind()
 
 
 def _kind(name: str) -> type[Any]:

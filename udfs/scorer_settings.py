@@ -44,8 +44,9 @@ def _value(where: str, field: Field, text: str) -> Any:
 def _number(where: str, kind: type, text: str, *, zero: bool) -> float:
     try:
         value = kind(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and (value > 0 or (zero and value == 0))):
+        fits = math.isfinite(value) and (value > 0 or (zero and value == 0))
+    except (ValueError, OverflowError):
+        fits = False
+    if not fits:
         raise UsageError(f"{where}: takes a {'whole ' if kind is int else ''}number {'from 0' if zero else 'above 0'}, not {text!r}")
     return value

@@ -22,6 +22,9 @@ def test_words_of_scoring_reach_it():
     assert found.settings == (("cotracker.points_per_side", "32"), ("head.side_px", "320"))
 
 
-def test_setting_that_means_nothing_is_refused_before_the_first_step():
-    with pytest.raises(UsageError, match="no setting 'dover_scores'"):
-        scoring("--set", "dover.dover_scores=6")
+@pytest.mark.parametrize(
+    ("setting", "sentence"), [("dover.dover_scores=6", "no setting 'dover_scores'"), ("sync.boxes=nonsense", "no face back end 'nonsense'")]
+)
+def test_setting_that_means_nothing_is_refused_before_the_first_step(setting, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        scoring("--set", setting)

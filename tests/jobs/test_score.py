@@ -199,6 +199,24 @@ def test_setting_decides_which_weights_a_scorer_lacks(tmp_path, monkeypatch):
     assert left_out("dover", config) == "score: dover is left out: weights dover-onnx are missing (talkvid weights list)"
 
 
-def test_setting_of_a_scorer_that_is_not_asked_is_a_usage_error():
-    with pytest.raises(UsageError, match="flow is not among --scorers technical"):
-        configured("--scorers", "technical", "--set", "flow.gap_s=0.04")
+@pytest.mark.parametrize("setting", ["flow.gap_s=0.04", "head.side_px=320"])
+def test_setting_of_a_scorer_that_is_not_asked_is_a_usage_error(setting):
+    with pytest.raises(UsageError, match=f"{setting.partition('.')[0]} is not among --scorers technical"):
+        configured("--scorers", "technical", "--set", setting)
+
+
+def test_setting_of_a_scorer_that_an_asked_one_needs_is_taken():
+    assert configured("--scorers", "sync", "--set", "head.side_px=320").settings == (("head.side_px", "320"),)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--set", "head.backend=nonsense"], "no face back end 'nonsense'"),
+        (["--scorers", "technical,sync", "--set", "sync.boxes=nonsense"], "no face back end 'nonsense'"),
+        (["--scorers", "technical,beauty"], "no scorer called 'beauty'"),
+    ],
+)
+def test_what_no_scorer_understands_is_refused_before_anything_runs(words, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        configured(*words)

@@ -23,7 +23,7 @@ def fingerprint_of(name: str, **configs: object) -> str:
 
 
 def test_every_scorer_keeps_the_contract_and_has_its_struct():
-    for scorer in (registry._made(name, {}) for name in SCORERS):
+    for scorer in (registry.made(name) for name in SCORERS):
         assert isinstance(scorer, Scorer) and scorer.name in STORED and scorer.needs <= {"audio_16k", "head"}
 
 
