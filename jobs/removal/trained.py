@@ -23,14 +23,20 @@ def seen(lake: Lake, target: Target) -> list[str]:
 
 
 def forget(notes: list[str], target: Target) -> None:
-    """Rewrite notes without the target. They stay the same files: a training that goes on appends to its own, or in a store puts it there again."""
+    """Rewrite notes without the target. They stay the same files: a training that goes on appends to its own, or in a store puts it there again.
+
+    What it appended while they were rewritten is moved up to the rest.
+    """
     for uri in notes:
-        text = target.without(_text(uri)).encode()
         if storage.is_remote(uri):
-            storage.put_bytes(text, uri)
+            storage.put_bytes(_without(storage.read_bytes(uri) or b"", target), uri)
             continue
         with open(storage.address(uri), "r+b") as file:
-            file.write(text)
+            kept = _without(file.read(), target)
+            while appended := file.read():
+                kept += appended
+            file.seek(0)
+            file.write(kept)
             file.truncate()
 
 
@@ -52,3 +58,7 @@ def _files(lake: Lake) -> Iterator[str]:
 
 def _text(uri: str) -> str:
     return (storage.read_bytes(uri) or b"").decode(errors="replace")
+
+
+def _without(content: bytes, target: Target) -> bytes:
+    return target.without(content.decode(errors="replace")).encode()

@@ -10,6 +10,8 @@ import pytest
 from jobs import metadata, remove
 from jobs.arguments import verb_parser
 from jobs.evaluation_items import item_id_of
+from jobs.removal import trained
+from jobs.removal.target import Target
 from jobs.remove import JOB, RemoveConfig
 from jobs.summary import Summary
 from schemas import storage, unfinished
@@ -202,6 +204,21 @@ def test_runs_put_aside_are_listed_and_no_note_of_a_training_names_it(here, lake
         first, *_ = (stage / "seen" / "rank-00000.jsonl").read_text().splitlines()
         assert json.loads(first)["samples"] == ["(removed)", CLIPS[STAYS][0]]
     assert (stages[3] / "seen" / "rank-00000.jsonl").read_text() == f"{line}\n"
+
+
+def test_what_a_training_notes_while_its_notes_are_rewritten_stays(tmp_path, monkeypatch):
+    note, line = tmp_path / "rank-00000.jsonl", f"{json.dumps({'samples': [CLIPS[GONE][0]]})}\n"
+    note.write_text(line)
+    target, whole = Target(videos=({"video_id": GONE, "sha256": None},)), Target.without
+
+    def slow(self, text):
+        with open(note, "a") as going_on:
+            going_on.write("another line\n")
+        return whole(self, text)
+
+    monkeypatch.setattr(Target, "without", slow)
+    trained.forget([str(note)], target)
+    assert note.read_text() == '{"samples": ["(removed)"]}\nanother line\n'
 
 
 def test_a_report_outside_the_lake_is_found(lake, tmp_path):
