@@ -61,7 +61,7 @@ def _parents() -> dict[int, int]:
     found = {}
     for place in Path("/proc").glob("[0-9]*/stat"):
         try:
-            found[int(place.parent.name)] = int(place.read_text().rpartition(")")[2].split()[1])
+            found[int(place.parent.name)] = int(place.read_bytes().rpartition(b")")[2].split()[1])
         except OSError:  # it ended meanwhile
             continue
     return found
