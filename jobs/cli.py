@@ -18,9 +18,10 @@ from jobs.arguments import assignments, verb_parser
 from jobs.job import Job
 from jobs.summary import Summary
 from jobs.text_table import escaped
-from schemas.errors import Interrupted, TalkvidError, TooManyFailedError, interruption_behind, path_refused
+from schemas.errors import Interrupted, TalkvidError, TooManyFailedError, interruption_behind
 from schemas.lake import Lake
 from schemas.lease import lease
+from schemas.path_errors import path_refused
 from schemas.s3 import unreachable
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _ended(job: Job, error: BaseException) -> int:
 
 
 def _told_elsewhere(error: BaseException) -> TalkvidError | None:
-    """The sentence of an error that Spark or a client library raised: what a cluster lacks, and a store that is gone."""
+    """The sentence of an error that something else raised: what a cluster lacks, a store that is gone, a path that the system does not let us use."""
     return python_lacking(error) or worker_said(error) or executors_lost(error) or unreachable(error) or path_refused(error)
 
 

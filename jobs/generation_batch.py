@@ -47,8 +47,11 @@ def planned_batch(lake: Lake, config: GenerateConfig) -> Planned:
     place = hashlib.sha256(f"{source} {fingerprint}".encode()).hexdigest()[:12]
     wanted = requests(read_wishes(source), config.options, config.out or lake.place.at("generations", place), fingerprint)
     plan = batch_plan(lake, wanted, source, fingerprint, retry_failed=config.retry_failed, limit=config.limit)
-    for output in {request.output_uri.rpartition("/")[0]: request.output_uri for request in plan.pending}.values():
-        storage.check_writable(output)
+    outputs = [request.output_uri for request in plan.pending]
+    for output in outputs:
+        storage.check_name(output)
+    for one in {output.rpartition("/")[0]: output for output in outputs}.values():
+        storage.check_writable(one)
     some = len(plan.present) + len(plan.failed) + len(plan.pending)
     return Planned(source, fingerprint, plan, some, SMOKE_WORKER_GIB if checkpoint.side_px < 512 else FULL_WORKER_GIB)
 

@@ -15,7 +15,7 @@ from jobs.job import Job
 from jobs.run import DEFAULT_POLICY, configured, run_line
 from jobs.summary import Summary
 from jobs.training_launch import LAUNCHERS, Launch
-from jobs.training_needs import lacking, lacking_vae, unwritable
+from jobs.training_needs import check_output, lacking, lacking_vae
 from jobs.training_restarts import restarted
 from jobs.training_snapshot import Selection, check_filters, make_snapshot
 from schemas import storage
@@ -131,13 +131,13 @@ def _gpus(device: str) -> int:
 
 
 def check(lake: Lake, config: TrainConfig) -> None:
-    """Raise `MissingError` for a GPU, for weights, or an earlier stage, that a fresh start lacks, or no place to write, before anything runs.
+    """Raise `MissingError` for a GPU, for weights, or an earlier stage, that a fresh start lacks, before anything runs.
 
-    Raises `UsageError` for a stage that is to begin anew from itself.
+    Raises as `check_output` does, and `UsageError` for a stage that is to begin anew from itself.
     """
     if config.launcher != "spark":
         resolve(config.device)
-    _require(unwritable(config.place(lake)))
+    check_output(config.place(lake))
     if config.resume == "never" and from_itself(config.settings, config.home(lake)):
         raise UsageError(f"start={config.settings.start} is the stage that --resume never puts aside: keep it, and train into another with --set folder=NAME")
     step = _step(config.place(lake), config.resume)

@@ -1,5 +1,6 @@
 """What a training needs beside the weights that it starts from: told before anything runs."""
 
+import errno
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from jobs.training_snapshot import version_of
 from schemas import storage
 from schemas.lake import Lake
+from schemas.path_errors import refusal
 from training.snapshot import TABLE
 from training.stages import Settings
 from udfs import speech_features, weights
@@ -39,10 +41,12 @@ def lacking_vae(settings: Settings, latents: str | None) -> str | None:
     return f"{weights.missing_sentence(weights.entry(VAE))}; {CACHED}"
 
 
-def unwritable(place: str) -> str | None:
-    """The sentence about a local folder that cannot be made or written; None where it can, and for stores. Writes nothing."""
+def check_output(place: str) -> None:
+    """See that a local folder can be made or written; a store is not looked at. Writes nothing. Raises `UsageError` where none can be, `MissingError`
+    without the right."""
     if storage.is_remote(place):
-        return None
+        return
     there = next(folder for folder in (Path(place), *Path(place).parents) if os.path.exists(folder))
-    writable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
-    return None if writable else f"--output: {place} cannot be written, because {there} is {'not yours to write' if there.is_dir() else 'no folder'}"
+    number = errno.ENOTDIR if not there.is_dir() else None if os.access(there, os.W_OK | os.X_OK) else errno.EACCES
+    if number is not None:
+        raise refusal(OSError(number, os.strerror(number)), f"--output: {place} cannot be written, because of {there}")

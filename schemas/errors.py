@@ -1,7 +1,5 @@
 """Errors that end a verb, each with the exit status of the command-line contract (DESIGN.md, "Jobs and their contract")."""
 
-import errno
-import os
 import signal
 
 
@@ -47,24 +45,6 @@ class Interrupted(BaseException):
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"interrupted by signal {signal_number}")
         self.exit_status = 128 + signal_number
-
-
-_NO_SUCH_PATH = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
-_NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-
-
-def path_refused(error: BaseException) -> TalkvidError | None:
-    """The sentence for a path that the operating system does not let us use; None for other errors."""
-    if not isinstance(error, OSError):
-        return None
-    if error.errno in _FULL:
-        return MissingError(f"{error.strerror}; make room and run it again")
-    where = error.filename2 or error.filename
-    if error.errno not in (*_NO_SUCH_PATH, *_NO_RIGHT) or not isinstance(where, str | bytes):
-        return None
-    sentence = f"{os.fsdecode(where)}: {error.strerror}"
-    return UsageError(sentence) if error.errno in _NO_SUCH_PATH else MissingError(sentence)
 
 
 def interruption_behind(error: BaseException | None) -> Interrupted | None:

@@ -5,11 +5,12 @@ import os
 import socket
 from pathlib import Path
 
-from schemas.errors import BusyError, UsageError
+from schemas.errors import BusyError
+from schemas.path_errors import refusal
 
 
 class LocalLease:
-    """A lease that is held. Raises `BusyError` when another process holds it, `UsageError` where no folder can be made or written."""
+    """A lease that is held. Raises `BusyError` when another process holds it, `UsageError` or `MissingError` where no folder can be made or written."""
 
     generation = 0
     taken_over = False
@@ -19,7 +20,7 @@ class LocalLease:
             Path(root).mkdir(parents=True, exist_ok=True)
             self._handle = os.open(Path(root, ".lease"), os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise UsageError(f"--lake {root} can hold no lake: {error.strerror}") from None
+            raise refusal(error, f"--lake {root} can hold no lake") from None
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

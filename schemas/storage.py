@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from schemas import s3, unfinished
 from schemas.errors import UsageError, VerificationError
+from schemas.path_errors import refusal
 from schemas.scratch import own, scratch_folder
 
 if TYPE_CHECKING:
@@ -192,25 +193,38 @@ def writing(uri: str) -> Iterator[BinaryIO]:
             os.unlink(temporary)
 
 
+def check_name(uri: str) -> None:
+    """See, by a look alone, that a path can be that of a file. Raises `UsageError`, or `MissingError` where nobody lets us look."""
+    if is_remote(uri):
+        return
+    final = address(uri)
+    try:
+        folder = os.path.isdir(final)
+        with contextlib.suppress(FileNotFoundError):
+            os.lstat(final)  # `isdir` does not tell a name that is too long
+    except (OSError, ValueError) as error:
+        raise refusal(error, f"{final} cannot be written") from error
+    if folder:
+        raise UsageError(f"{final} is a folder; give the name of a file")
+
+
 def check_writable(uri: str) -> None:
-    """See, before hours of work, that a file can be put under an address; makes its folder. Raises `UsageError`, for stores as `s3.reaching` does."""
+    """See, before hours of work, that a file can be put under an address; makes its folder. Raises `UsageError` where none can be there,
+    `MissingError` without the right to write, for stores as `s3.reaching` does."""
     if is_remote(uri):
         bucket, key = s3.split(address(uri))
         with s3.reaching(uri):
             s3.client().list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
         return
+    check_name(uri)
     final = Path(address(uri))
-    if os.path.isdir(final):
-        raise UsageError(f"{final} is a folder; give the name of a file")
     temporary = unfinished.beside(final)
     try:
-        with contextlib.suppress(FileNotFoundError):
-            os.lstat(final)  # a name too long is told here; the one beside it is shorter
         final.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch()
         temporary.unlink()
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{final} cannot be written: {getattr(error, 'strerror', None) or error}") from error
+    except OSError as error:
+        raise refusal(error, f"{final} cannot be written") from error
 
 
 def delete(uri: str) -> bool:

@@ -230,6 +230,14 @@ def test_a_table_that_means_nothing_is_refused_before_anything_starts(inputs, tm
         generate(None, Lake.at(str(tmp_path / "lake")), config(inputs, rows, name="wrong"))
 
 
+@pytest.mark.parametrize(("name", "said"), [("folder.mp4", "is a folder"), (f"{'o' * 300}.mp4", "cannot be written: File name too long")])
+def test_every_output_of_a_table_is_looked_at(inputs, tmp_path, name, said):
+    (tmp_path / "folder.mp4").mkdir()
+    rows = [{"reference_image_path": "a b.jpg", "audio_path": "x.wav", "output_path": str(tmp_path / output)} for output in ("a.mp4", name, "z.mp4")]
+    with pytest.raises(UsageError, match=said):
+        generate(None, Lake.at(str(tmp_path / "lake")), config(inputs, rows, name="outputs"))
+
+
 def test_a_parquet_file_and_a_table_of_the_lake_do_as_well(inputs, wanted, tmp_path):
     import pyarrow as pa
     import pyarrow.parquet as pq

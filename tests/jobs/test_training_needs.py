@@ -2,7 +2,8 @@
 
 import pytest
 
-from jobs.training_needs import lacking, lacking_vae
+from jobs.training_needs import check_output, lacking, lacking_vae
+from schemas.errors import MissingError, UsageError
 from schemas.lake import Lake
 from tests.small_samples import sample
 from training.stages import Settings, read
@@ -51,3 +52,12 @@ def test_an_optimiser_that_is_not_installed_is_told(lake, monkeypatch):
     monkeypatch.setattr("jobs.training_needs.find_spec", lambda name: None)
     settings = read(3, None, {"start": "random", "optimizer": "adamw8bit"}, smoke=True)
     assert lacking(lake, settings, footage=False) == "optimizer=adamw8bit: bitsandbytes is not installed; take optimizer=adamw"
+
+
+def test_an_output_that_cannot_be_is_a_wrong_call_and_one_without_the_right_a_lack(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=f"{tmp_path}/file/x cannot be written, because of {tmp_path}/file: Not a directory"):
+        check_output(str(tmp_path / "file" / "x"))
+    monkeypatch.setattr("os.access", lambda *words: False)
+    with pytest.raises(MissingError, match=f"because of {tmp_path}: Permission denied"):
+        check_output(str(tmp_path / "x"))
