@@ -3,7 +3,9 @@
 import re
 
 _SAFE = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_CLIP = re.compile(r"(?P<video>.+)-[0-9]{9,}-[0-9]{9,}")
+CLIP_SPAN = "-[0-9]{9,}-[0-9]{9,}"
+"""What `clip_id` puts behind the id of the video, as a regular expression."""
+_CLIP = re.compile(f"(?P<video>.+){CLIP_SPAN}")
 _YOUTUBE = re.compile(r"[A-Za-z0-9_-]{11}")
 
 

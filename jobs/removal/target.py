@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from schemas import storage
 from schemas.errors import UsageError
-from schemas.ids import is_safe_id
+from schemas.ids import CLIP_SPAN, is_safe_id, video_of
 from schemas.lake import Lake
 from schemas.snapshot import snapshot
 from schemas.tables import TABLES
@@ -20,7 +20,6 @@ from udfs.sources.address import is_http, is_store, youtube_id, youtube_url
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-CLIP_SPAN = r"-[0-9]{9,}-[0-9]{9,}"
 SHORTEST_TOLD = 6
 WORDS_AT_ONCE = 400
 REMOVED = "(removed)"
@@ -94,7 +93,7 @@ class Target:
 
     def _is_span(self, name: str) -> bool:
         """True for a clip's id that holds its video's id."""
-        return re.sub(CLIP_SPAN + "$", "", name) in self.video_ids and name not in self.video_ids
+        return video_of(name) in self.video_ids and name not in self.video_ids
 
     def named_by(self, text: str) -> bool:
         """True when a text speaks of the target."""
@@ -106,7 +105,7 @@ class Target:
 
     def has_clip(self, clip_id: str | None) -> bool:
         """True for a clip of the target."""
-        return clip_id is not None and (clip_id in self.clip_ids or re.sub(CLIP_SPAN + "$", "", clip_id) in self.video_ids)
+        return clip_id is not None and (clip_id in self.clip_ids or (video_of(clip_id) or clip_id) in self.video_ids)
 
     def without(self, value: Any) -> Any:
         """A value in whose texts the target is no longer named; JSON inside a text stays JSON."""
