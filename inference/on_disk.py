@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from schemas.codes import Rejected
-from udfs.staging import scratch_folder
+from schemas.scratch import scratch_folder
 
 RESIDENT_BYTES = 16 << 20
 """Of one such file, about what may stay in memory between two calls of `touched`."""

@@ -1,6 +1,5 @@
 """A generated video on its way into a file: frames stream to ffmpeg, none is kept."""
 
-import os
 import tempfile
 from fractions import Fraction
 from pathlib import Path
@@ -13,10 +12,10 @@ from numpy.typing import NDArray
 
 from inference.sound import whole_stream
 from schemas import storage
+from schemas.scratch import own, scratch_folder
 from udfs.cut import AUDIO_BITRATE, ENCODER_THREADS, REPRODUCIBLE
 from udfs.ffmpeg import Process, explain, ffmpeg_arguments
 from udfs.header import read_header
-from udfs.staging import scratch_folder
 
 CRF = 18
 PRESET = "veryfast"
@@ -33,7 +32,7 @@ class VideoFile:
 
     def __init__(self, destination: str, audio: str | Path, width: int, height: int, frames: int, fps: float) -> None:
         self._destination, self._shape, self._left = destination, (height, width, 3), frames
-        self._folder = tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=scratch_folder())
+        self._folder = tempfile.TemporaryDirectory(prefix=own(), dir=scratch_folder())
         self._path = Path(self._folder.name, "video.mp4")
         self._process = Process("ffmpeg", ffmpeg_arguments(self._output(audio, frames, Fraction(fps).limit_denominator(1001))), limit_s=WAIT_S, fed=True)
 

@@ -1,6 +1,5 @@
 """Latents of samples that are there already: a worker of `jobs.batches`, places of rows in, files with the same rows and latents out."""
 
-import os
 import sys
 import tempfile
 import traceback
@@ -15,10 +14,10 @@ import pyarrow as pa
 
 from schemas import storage
 from schemas.codes import Rejected
+from schemas.scratch import own, scratch_folder
 from udfs import media
 from udfs.device import claim
 from udfs.sample_files import Result, SampleFiles, failed
-from udfs.staging import scratch_folder
 
 if TYPE_CHECKING:
     from training.model.image_coder import ImageCoder
@@ -81,7 +80,7 @@ def moments_of(video: bytes, frames: int, side_px: int, coder: "ImageCoder") -> 
     import torch
 
     found = []
-    with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-latents-", dir=scratch_folder()) as folder:
+    with tempfile.TemporaryDirectory(prefix=own("latents-"), dir=scratch_folder()) as folder:
         path = Path(folder, "sample.mp4")
         path.write_bytes(video)
         times_s = media.frame_times(path)

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 
 from schemas import storage
 from schemas.codes import Rejected
-from udfs.staging import COPY_BYTES, KEPT_FREE_BYTES, local_path, scratch_folder, staged
+from schemas.scratch import own, scratch_folder
+from udfs.staging import COPY_BYTES, KEPT_FREE_BYTES, local_path, staged
 
 TAIL_BYTES = 8
 """Length of the footer, and the letters PAR1."""
@@ -37,7 +38,7 @@ def partly_staged(uri: str, row_groups: Collection[int], columns: Collection[str
         with staged(uri) as path:
             yield path
         return
-    with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=scratch_folder()) as folder:
+    with tempfile.TemporaryDirectory(prefix=own(), dir=scratch_folder()) as folder:
         target = Path(folder, uri.rpartition("/")[2])
         try:
             with storage.open_file(uri) as source, open(target, "wb") as copy:

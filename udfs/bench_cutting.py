@@ -1,6 +1,5 @@
 """Cutting benchmark clips as a worker of `jobs.batches`: each in four forms (talkvid.md §6.2)."""
 
-import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -12,9 +11,10 @@ import pyarrow as pa
 from schemas import storage
 from schemas.codes import Rejected
 from schemas.ids import media_name
+from schemas.scratch import own, scratch_folder
 from udfs.cut import sound_only
 from udfs.media import Box, cut
-from udfs.staging import scratch_folder, staged
+from udfs.staging import staged
 
 WITH_SOUND = "videos_w_audios"
 FACE_PX = 512
@@ -63,7 +63,7 @@ def face_square(boxes: Sequence[Sequence[float]], width: int, height: int) -> Bo
 
 def _put(item: dict[str, Any]) -> int:
     """Cut on the local disk, then put into the store in the order of `FORMS`, of which the form with sound is the last."""
-    with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=scratch_folder()) as scratch:
+    with tempfile.TemporaryDirectory(prefix=own(), dir=scratch_folder()) as scratch:
         written = _cut(item, Path(scratch))
         for folder, extension in FORMS.items():
             name = media_name(item["clip_id"], extension)

@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ import pyarrow as pa
 
 from schemas import storage
 from schemas.codes import Rejected
+from schemas.scratch import own, scratch_folder
 from udfs.media import cut
-from udfs.staging import scratch_folder, staged
+from udfs.staging import staged
 
 ROWS = pa.schema([("clip_id", pa.string()), ("bytes", pa.int64()), ("code", pa.string()), ("detail", pa.string())])
 """Result rows: the size of the file, or the code and the sentence of a failure."""
@@ -65,7 +65,7 @@ def _destination(address: str) -> Iterator[Path]:
     if not storage.is_remote(address):
         yield Path(address)
         return
-    with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=scratch_folder()) as folder:
+    with tempfile.TemporaryDirectory(prefix=own(), dir=scratch_folder()) as folder:
         path = Path(folder, address.rpartition("/")[2])
         yield path
         storage.put_file(path, address)

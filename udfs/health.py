@@ -99,11 +99,11 @@ def _weights() -> dict[str, str] | str:
 
 def _scratch() -> dict[str, Any]:
     try:
-        from udfs.staging import scratch_folder
+        from schemas.scratch import own, scratch_folder
 
         folder = scratch_folder()
-        (folder / f"{os.getpid()}-doctor").write_bytes(_PROBE)
-        (folder / f"{os.getpid()}-doctor").unlink()
+        (folder / own("doctor")).write_bytes(_PROBE)
+        (folder / own("doctor")).unlink()
         return {"folder": str(folder), "free_gib": shutil.disk_usage(folder).free / 2**30}
     except Exception as error:  # noqa: BLE001 - as above
         return {"error": f"{type(error).__name__}: {error}"}

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from schemas import storage
 from schemas.errors import MissingError
-from udfs.staging import KEPT_FREE_BYTES, scratch_folder
+from schemas.scratch import scratch_folder
+from udfs.staging import KEPT_FREE_BYTES
 
 MOST_COPIES = 4
 """Prefixes that one node keeps; the one used longest ago goes first."""

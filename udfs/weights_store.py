@@ -15,7 +15,8 @@ from pathlib import Path
 
 from schemas import storage
 from schemas.errors import MissingError
-from udfs.staging import KEPT_FREE_BYTES, scratch_folder
+from schemas.scratch import scratch_folder
+from udfs.staging import KEPT_FREE_BYTES
 
 MOST_BYTES = 40 << 30
 """What the copies of one node may take together; the entry that was used longest ago goes first."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from schemas import storage, uploads
-from udfs.staging import scratch_folder
+from schemas.scratch import own, scratch_folder
 
 INCOMING = ".incoming"
 _UNFINISHED = "copying-"
@@ -26,7 +26,7 @@ def incoming(media: str, key: str) -> str:
 def copying(media: str) -> Iterator[Path]:
     """A new local folder to copy into; removed at the end unless `keep` has moved it."""
     if storage.is_remote(media):
-        with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=scratch_folder()) as scratch:
+        with tempfile.TemporaryDirectory(prefix=own(), dir=scratch_folder()) as scratch:
             yield Path(scratch)
         return
     folder = Path(incoming(media, f"{_UNFINISHED}{os.getpid()}-{os.urandom(8).hex()}"))
