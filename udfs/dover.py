@@ -16,9 +16,6 @@ from udfs.nets.onnx_session import onnx_device
 from udfs.recent import RecentPlans
 from udfs.scorer import RGB, Clip, Device, Outcome, Reduced
 
-GPU_BATCH = 8
-"""Clips a GPU scores at once; smaller batches are filled up, so that all have one shape (law 8)."""
-
 Views = NDArray[np.uint8]
 
 
@@ -80,7 +77,7 @@ class Dover:
         from udfs.nets.dover.torch_session import TorchJudge
 
         self._judge = TorchJudge(path, device)
-        self._batch = GPU_BATCH if device.kind == "cuda" else 1
+        self._batch = device.clips_at_once
 
     def plan(self, clip: Clip, pts: Sequence[float]) -> list[int]:
         """At most 128 frames: three technical segments of 32, every second frame, and 32 spread evenly."""
@@ -108,7 +105,7 @@ class Dover:
 
     def _scored(self, clips: list[Reduced]) -> Iterator[dict[str, float]]:
         views = [self._views(clip) for clip in clips]
-        views += [views[-1]] * (self._batch - len(clips))
+        views += [views[-1]] * (self._batch - len(clips))  # all batches have one shape (law 8)
         assert self._judge is not None
         raw = self._judge(np.stack([aesthetic for aesthetic, _ in views]), np.concatenate([technical for _, technical in views]))
         for aesthetic, technical, _ in zip(*raw, clips):

@@ -53,8 +53,7 @@ def score_items(plan: ScoringPlan, items: list[dict[str, Any]]) -> Iterator[tupl
     fingerprints = dict(plan.fingerprints)
     devices = {scorer.name: scorer.runs_on(device) for scorer in scorers}
     asked = [Asked(item_clip(item), tuple(item["scorers"]), item.get("known") or {}) for item in items]
-    batch = 1 if device.kind == "cpu" else 8
-    for index, outcomes in score_clips(asked, scorers, clips_per_batch=batch, decode_ahead=plan.decoders, cascade=plan.cascade):
+    for index, outcomes in score_clips(asked, scorers, clips_per_batch=device.clips_at_once, decode_ahead=plan.decoders, cascade=plan.cascade):
         made = row(items[index]["clip_id"], outcomes, fingerprints, devices)
         rules = [outcome.rule for outcome in outcomes.values() if isinstance(outcome, Skipped)]
         yield index, [made | {"skipped_by": plan.cascade.mark(rules[0])} if plan.cascade and rules else made]

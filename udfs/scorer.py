@@ -11,6 +11,8 @@ from schemas.codes import Rejected
 
 RGB = NDArray[np.uint8]
 """A frame: (height, width, 3), 8 bit, red first, upright, cropped to the clip's box."""
+GPU_CLIPS = 8
+"""Clips that a GPU is given at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,11 @@ class Device:
     def torch_name(self) -> str:
         """The device's name for torch."""
         return "cpu" if self.kind == "cpu" else f"cuda:{self.index}"
+
+    @property
+    def clips_at_once(self) -> int:
+        """How many clips it is given at once: a GPU works on them together."""
+        return GPU_CLIPS if self.kind == "cuda" else 1
 
     def as_cpu(self) -> "Device":
         """The CPU beside it, with as many threads, in float32."""

@@ -20,8 +20,6 @@ from udfs.shots.find import find_transitions
 from udfs.shots.transitions import shots_between
 from udfs.timeline import typical_gap_s
 
-GPU_BATCH = 8
-"""Clips a GPU is given at once, as in the verb `score`."""
 Call = tuple[str, str, float, float]
 """clip_id, uri, start_s, end_s."""
 
@@ -43,7 +41,7 @@ def score_calls(name: str, calls: Sequence[Call], device: str = "auto") -> list[
     rows = [nothing] * len(calls)
     clips = {row: clip for row, call in enumerate(calls) if (clip := _clip(call)) is not None}
     asked = [Asked(clip, (name,)) for clip in clips.values()]
-    for row, (_, outcomes) in zip(clips, score_clips(asked, [scorer], clips_per_batch=GPU_BATCH if ran_on.kind == "cuda" else 1)):
+    for row, (_, outcomes) in zip(clips, score_clips(asked, [scorer], clips_per_batch=ran_on.clips_at_once)):
         outcome = outcomes[name]
         if not isinstance(outcome, Rejected):
             rows[row] = nothing | outcome | {"fingerprint": fingerprint, "device": ran_on.kind, "dtype": ran_on.dtype}

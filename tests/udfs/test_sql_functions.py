@@ -6,11 +6,11 @@ import pytest
 
 from udfs import sql_functions
 from udfs.footage.tiny import tiny_video
-from udfs.scorer import Device
+from udfs.scorer import GPU_CLIPS, Device
 
 
-@pytest.mark.parametrize(("kind", "together"), [("cpu", 1), ("cuda", 8)])
-def test_a_gpu_is_given_eight_clips_at_once(tmp_path, monkeypatch, kind, together):
+@pytest.mark.parametrize(("kind", "together"), [("cpu", 1), ("cuda", GPU_CLIPS)])
+def test_a_gpu_is_given_several_clips_at_once(tmp_path, monkeypatch, kind, together):
     video = str(tiny_video(tmp_path / "a.mp4", seconds=1, audio=None))
     asked = []
 
