@@ -73,7 +73,8 @@ class Places:
         self.lake, self.target = lake, target
         self.generations = _generations(lake, target)
         self.rows = TargetRows(lake, target, self.generations, _evaluated(self.generations))
-        self.exports = {folder: found for folder in exported.folders(lake) if (found := exported.named(folder, target))}
+        self.folders = exported.folders(lake)
+        self.exports = {folder: found for folder in self.folders if (found := exported.named(folder, target))}
         self.media = files.media(lake, target)
         self.generated = [*files.generated(self.generations), *files.inputs(lake, self.generations)]
         self.reports = files.reports(lake, target)
@@ -96,16 +97,24 @@ class Places:
         trained.forget(self.seen, self.target)
         for video_id in self.target.video_ids:
             storage.delete_below(self.lake.place.media(video_id))
-        shelf.sweep(self.lake.place.at("media"))
-        uploads.abort_in_lake(self.lake.place.root)
-        for folder in exported.folders(self.lake):
-            uploads.abort(folder, mine=exported.is_media)
-        for folder in (self.lake.place.root, *exported.folders(self.lake)):
-            if not storage.is_remote(folder):
+        self._sweep()
+        return self.rows.remove()
+
+    def _sweep(self) -> None:
+        """Take away what killed writers left half written."""
+        place = self.lake.place
+        if place.is_local:
+            shelf.sweep(place.at("media"))
+            unfinished.sweep_below(place.root)
+        else:
+            uploads.abort_in_lake(place.root)
+        for folder in self.folders:
+            if storage.is_remote(folder):
+                uploads.abort(folder, mine=exported.is_media)
+            else:
                 unfinished.sweep_below(folder)
         unfinished.sweep(row["output_uri"] for row in self.generations if row["output_uri"])
         scratch_folder()
-        return self.rows.remove()
 
 
 def run(spark: "SparkSession | None", lake: Lake, config: RemoveConfig) -> Summary:

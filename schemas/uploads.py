@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from schemas import s3, storage
 
-UNDER_LEASE = ("tables", "media", "generations", "reports")
+UNDER_LEASE = ("tables", "media", "generations")
 """Folders of a lake to which only the holder of its lease, and its workers, write."""
 TRAINED = "train"
 """Where below the lake a training writes that was given no other place; it takes no lease for that."""
@@ -18,7 +18,8 @@ def _any_key(key: str) -> bool:
 
 
 def abort(uri: str, *, mine: Callable[[str], bool] = _any_key, age: timedelta = timedelta(0)) -> int:
-    """Give up the uploads below an address whose keys are `mine` and that began `age` ago or earlier; returns how many there were.
+    """Give up the uploads below an address whose keys are `mine` and that began `age` ago or earlier; returns how many there were. Without an
+    age all go, also those of a store whose clock runs ahead of this one.
 
     A bucket belongs to others too: of a whole one the caller has to say which keys are its own. Raises `ValueError` when it does not.
     """
