@@ -158,7 +158,6 @@ def _sessions(job: Job, lake: Lake, args: Namespace) -> Sessions:
 def execute(job: Job, lake: Lake, config: Any, sessions: Sessions) -> Summary:
     """Run a job unless it has nothing to do; Spark starts only if it is needed."""
     started = time.monotonic()
-    _require_lake(job, lake, config)
     job.check(lake, config)
     summary = job.idle(lake, config)
     if summary is None:

@@ -36,9 +36,7 @@ class Wish:
 
 def source_of(table: str, lake: Lake) -> str:
     """The one address of a table, however it was spelled. Raises `MissingError` where there is none."""
-    if storage.is_remote(table):
-        return storage.address(table)
-    if os.path.exists(storage.address(table)):
+    if storage.is_remote(table) or os.path.exists(storage.address(table)):
         return storage.address(table)
     if table.isidentifier() and lake.place.version(table) >= 0:
         return lake.place.table(table)
@@ -124,7 +122,7 @@ def _check_columns(source: str, names: list[str]) -> None:
         raise UsageError(f"--table {source}: there is no flag called {unknown[0]!r}; columns are {', '.join(known)}")
 
 
-def _wish(where: str, row: Mapping[str, Any], base: str | None) -> Wish:
+def _wish(where: str, row: Mapping[str, Any], base: str) -> Wish:
     values = {_name(name): value for name, value in row.items() if name is not None and value is not None and str(value).strip() != ""}
     for wanted in ("reference_image_path", "audio_path"):
         if wanted not in values:
@@ -144,16 +142,18 @@ def _name(heading: str) -> str:
     return heading.strip().lstrip("-").replace("-", "_")
 
 
-def _address(values: Mapping[str, Any], name: str, base: str | None) -> str | None:
+def _address(values: Mapping[str, Any], name: str, base: str) -> str | None:
     """Relative paths mean files beside the table, else below the working directory; those of a table in a store are in it."""
     if name not in values:
         return None
     text = str(values[name]).strip()
-    if storage.is_remote(text) or text.startswith("file://") or os.path.isabs(os.path.expanduser(text)):
-        return storage.address(text) if not storage.is_remote(text) else text
-    if base is not None and storage.is_remote(base):
+    if storage.is_remote(text):
+        return text
+    if text.startswith("file://") or os.path.isabs(os.path.expanduser(text)):
+        return storage.address(text)
+    if storage.is_remote(base):
         return storage.at(base, text)
-    beside = Path(base or ".", text)
+    beside = Path(base, text)
     return storage.address(beside if os.path.exists(beside) or not os.path.exists(text) else text)
 
 

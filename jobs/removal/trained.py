@@ -42,17 +42,11 @@ def forget(notes: list[str], target: Target) -> None:
 
 def _files(lake: Lake) -> Iterator[str]:
     """Files of all stages that this lake knows of."""
-    places = {(lake.place.at(DEFAULT), "stage_")}
-    for run in lake.ledger.read("runs", ["verb", "output_uris"]).to_pylist():
-        for place in (run["output_uris"] or ()) if run["verb"] in VERBS else ():
-            home, _, name = place.rpartition("/")
-            places.add((home, name))
-    found = {
-        entry.uri
-        for home, name in places
-        for entry in storage.listed(home or "/", beginning=name)
-        if name.endswith("_") or entry.uri.removeprefix(f"{home}/{name}").startswith(("/", ASIDE))
-    }
+    found = {entry.uri for entry in storage.listed(lake.place.at(DEFAULT), beginning="stage_")}
+    runs = lake.ledger.read("runs", ["verb", "output_uris"]).to_pylist()
+    for place in {place for run in runs if run["verb"] in VERBS for place in run["output_uris"] or ()}:
+        home, _, name = place.rpartition("/")
+        found.update(entry.uri for entry in storage.listed(home or "/", beginning=name) if entry.uri.removeprefix(place).startswith(("/", ASIDE)))
     yield from sorted(found)
 
 
