@@ -97,7 +97,7 @@ def _counts_told(found: Group) -> str:
 
 
 def _sizes_told(metric: Metric, members: Sequence[Item], measured: Measured) -> str:
-    """The sizes of frames, the commonest first, for metrics whose numbers depend on them; those measured by an earlier version did not note theirs."""
+    """The sizes of frames, the commonest first, for metrics whose numbers depend on them; videos without a noted size are not counted."""
     if metric.name not in _SIZED:
         return ""
     told = ""

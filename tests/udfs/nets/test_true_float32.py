@@ -11,6 +11,7 @@ from inference.metrics.networks import _run
 from udfs.nets.cotracker3.network import CoTracker3
 from udfs.nets.dover.network import raw_scores
 from udfs.nets.syncnet import session
+from udfs.nets.true_float32 import true_float32
 from udfs.scorer import Device
 
 
@@ -58,3 +59,10 @@ def test_syncnet(seen, monkeypatch):
 def test_networks_of_metrics(seen):
     _run(noting(seen, torch.zeros(1)), Device(), np.zeros((1, 3), np.uint8))
     assert_true_float32(seen)
+
+
+def test_what_else_was_set_stays(monkeypatch):
+    for name in ("benchmark", "deterministic"):
+        monkeypatch.setattr(cudnn, name, True)
+    with true_float32():
+        assert (cudnn.allow_tf32, cudnn.enabled, cudnn.benchmark, cudnn.deterministic) == (False, True, True, True)
