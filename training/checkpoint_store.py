@@ -21,12 +21,12 @@ from torch import Tensor
 
 from schemas import storage
 from schemas.errors import MissingError, TalkvidError
+from schemas.scratch import scratch_folder
 from training import checkpoints, exported
 from training.checkpoints import FROZEN, MANIFEST, Manifest, Step
 from training.processes import Processes
 from training.shelf import Shelf
 from training.stage_files import CONFIG, LAUNCH, SNAPSHOT
-from udfs.staging import scratch_folder
 
 METRICS_EVERY_S = 30.0
 SAME_TIME_S = 1e-3
