@@ -39,6 +39,6 @@ def _left(line: list[int]) -> list[int] | None:
 def _parent(pid: int) -> int:
     """Parent of a process; -1 when it is gone."""
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
     except OSError:
         return -1

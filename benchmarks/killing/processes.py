@@ -34,7 +34,7 @@ def all_processes() -> dict[int, Seen]:
 
 def _seen(pid: int) -> Seen | None:
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        stat = Path(f"/proc/{pid}/stat").read_bytes().decode(errors="replace")
         command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except (OSError, ProcessLookupError):
         return None

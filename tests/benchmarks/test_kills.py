@@ -1,5 +1,7 @@
 """The kills that are drawn, and how what is left is compared: a comparison that sees nothing would pass every kill."""
 
+import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -50,3 +52,12 @@ def test_what_a_process_starts_is_found_and_its_time_is_counted():
     with subprocess.Popen([sys.executable, "-c", program]) as started, Watch(lambda: below(all_processes(), [started.pid])) as watch:
         started.wait()
     assert 0.3 < watch.cpu_s < 5.0
+
+
+def test_a_process_whose_name_the_kernel_has_cut_inside_a_character_is_seen(tmp_path):
+    process = subprocess.Popen([shutil.copy(shutil.which("sleep"), tmp_path / ("\u00fc" * 8)), "100"])
+    try:
+        assert all_processes()[process.pid].parent == os.getpid()
+    finally:
+        process.kill()
+        process.wait()
