@@ -127,14 +127,14 @@ def main() -> None:
         smoke_checkpoint(Path(folder, "trained"))
         portrait_file(Path(folder, "portrait.png"))
         for seconds in args.seconds.split(","):
-            said = subprocess.run([*itself, "--measure", seconds, "--folder", folder], check=True, capture_output=True, text=True).stdout.split()
+            said = subprocess.run([*itself, "--measure", seconds, "--folder", folder], check=True, stdout=subprocess.PIPE, text=True).stdout.split()
             rows.append((seconds, *said))
     headings = ("sound, s", "frames", "model loaded, MiB", "beyond the model, MiB", "its ffmpeg, MiB", "took, s")
     show(f"Peak memory of generating at {SIDE_PX}x{SIDE_PX}, tiny networks, {'tiny UNet with guidance' if args.unet else 'no UNet'}", headings, rows)
     if not args.without_real:
         calls = {"vae": "VAE, one frame of 512x512, float32", "wav2vec2": "wav2vec2-base, 60 s of sound, float32"}
         rows = [
-            (what, *subprocess.run([*itself, "--measure", name], check=True, capture_output=True, text=True).stdout.split()) for name, what in calls.items()
+            (what, *subprocess.run([*itself, "--measure", name], check=True, stdout=subprocess.PIPE, text=True).stdout.split()) for name, what in calls.items()
         ]
         show("What networks of real size add, whatever the length", ("call", "network loaded, MiB", "beyond it, MiB"), rows)
 

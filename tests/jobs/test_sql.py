@@ -13,7 +13,7 @@ from tests.small_lake import CLIPS
 
 def talkvid(lake: Lake, *words: str, given: str = "") -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "jobs.cli", "sql", "--lake", lake.place.root, *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, input=given, env=dict(os.environ))
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, input=given, env=dict(os.environ))
 
 
 def test_only_rows_stand_on_stdout(asked_lake):
