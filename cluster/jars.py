@@ -31,11 +31,12 @@ IVY = Path.home() / ".ivy2.5.2"
 
 
 def spark_jars_folder() -> Path:
-    """Folder of the jars that every session loads."""
+    """Folder of the jars that every session loads; a container of YARN has pyspark as a zip and names the folder in its class path."""
     import pyspark
 
     home = os.environ.get("SPARK_HOME") or str(Path(pyspark.__file__).parent)
-    return Path(home, "jars")
+    named = [Path(entry).parent for entry in os.environ.get("CLASSPATH", "").split(os.pathsep) if entry.endswith("/*")]
+    return next((folder for folder in [Path(home, "jars"), *named] if any(folder.glob("spark-core_*.jar"))), Path(home, "jars"))
 
 
 def jars_installed() -> list[Path]:

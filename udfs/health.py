@@ -76,7 +76,7 @@ def _addresses() -> list[str]:
     """Names and addresses under which a cluster manager may know this machine."""
     found = {
         socket.gethostname(),
-        *(os.environ.get(name, "") for name in ("SPARK_LOCAL_IP", "SPARK_LOCAL_HOSTNAME", "SPARK_PUBLIC_DNS", "SPARK_EXECUTOR_POD_IP")),
+        *(os.environ.get(name, "") for name in ("SPARK_LOCAL_IP", "SPARK_LOCAL_HOSTNAME", "SPARK_PUBLIC_DNS", "SPARK_EXECUTOR_POD_IP", "NM_HOST")),
     }
     try:
         import psutil

@@ -15,7 +15,23 @@ shift
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 "${TALKVID:-talkvid}" package "$scratch/talkvid.zip" >/dev/null
-printf 'import sys\n\nfrom jobs.cli import main\n\nmain(sys.argv[1:])\n' >"$scratch/verb.py"
+# In cluster mode YARN takes a driver that never started Spark, having nothing to do, for a failed one: start it then, without executors.
+cat >"$scratch/verb.py" <<'END'
+import sys
+
+from pyspark import SparkConf, SparkContext
+
+from jobs.cli import main
+
+try:
+    main(sys.argv[1:])
+except SystemExit as end:
+    if not end.code and SparkContext._gateway is None:
+        SparkContext._ensure_initialized()
+        if SparkConf().get("spark.submit.deployMode", "client") == "cluster":
+            SparkContext(conf=SparkConf().set("spark.executor.instances", "0")).stop()
+    raise
+END
 settings=
 add() { settings="$settings --conf $1"; }
 here_python=$(command -v python3)

@@ -108,6 +108,11 @@ def test_the_verb_exits_3_after_the_table_when_something_is_wrong(same_session, 
     assert "1 of 9 things are wrong" in printed.err
 
 
+def test_an_executor_goes_by_the_name_that_yarn_gives_its_node(tmp_path, monkeypatch):
+    monkeypatch.setenv("NM_HOST", "node7.example.org")
+    assert "node7.example.org" in facts(str(tmp_path), "probe")["addresses"]
+
+
 def test_an_executor_without_an_answer_is_named(told):
     from cluster.census import Census
 
