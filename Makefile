@@ -9,7 +9,7 @@ export OMP_NUM_THREADS ?= 1
 help:
 	@echo "make demo   set up, then the whole line on sample footage, with a report"
 	@echo "make test   set up, then all tests"
-	@echo "make test-cluster   tests on a real cluster in network namespaces (root), Kubernetes API server where Go is there"
+	@echo "make test-cluster   tests on a real cluster in network namespaces (root), Kubernetes API server where Go is there, YARN where Maven is"
 	@echo "make lint   ruff"
 	@echo "make setup  only the set-up"
 

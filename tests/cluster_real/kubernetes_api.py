@@ -4,7 +4,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import ssl
 import subprocess
 import time
@@ -14,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.cluster_real.ports import free_ports
 
 VERSION = "1.34.1"
 BUILD = Path(__file__).parent / "kubeapi" / "build.sh"
@@ -55,7 +56,7 @@ class Api:
 @contextmanager
 def raised(binary: Path, folder: Path) -> Iterator[Api]:
     """The server, for as long as the block lasts; everything it needs is made in `folder`."""
-    port, clients, peers = _free_ports(3)
+    port, clients, peers = free_ports(3)
     token = secrets.token_hex(16)
     _keys(folder, token)
     (folder / "kubeconfig").write_text(json.dumps(_kubeconfig(port, token, folder)))
@@ -114,11 +115,3 @@ def _await_ready(port: int, folder: Path, limit_s: float = 120) -> None:
         except (urllib.error.URLError, OSError):
             time.sleep(0.5)
     raise TimeoutError(f"no API server after {limit_s} s; see {folder}/apiserver.log")
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [opened.getsockname()[1] for opened in sockets]
-    for opened in sockets:
-        opened.close()
-    return ports

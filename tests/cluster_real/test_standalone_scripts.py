@@ -1,7 +1,6 @@
 """The start scripts in the background, on loopback: a cluster that computes, and that stop.sh ends."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -10,17 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.cluster_real.nodes import ROOT
+from tests.cluster_real.ports import free_ports
 
 pytestmark = pytest.mark.cluster
 SCRIPTS = ROOT / "cluster" / "standalone"
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [opened.getsockname()[1] for opened in sockets]
-    for opened in sockets:
-        opened.close()
-    return ports
 
 
 def alive(pid: int) -> bool:
