@@ -81,10 +81,10 @@ def _addresses() -> list[str]:
     try:
         import psutil
 
-        found |= {address.address for card in psutil.net_if_addrs().values() for address in card if address.family == socket.AF_INET}
+        found |= {address.address for card in psutil.net_if_addrs().values() for address in card if address.family == socket.AF_INET} - {"127.0.0.1"}
     except (ImportError, OSError):
         pass
-    return sorted(found - {"", "127.0.0.1"})
+    return sorted(found - {""})
 
 
 def _weights() -> dict[str, str] | str:
