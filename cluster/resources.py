@@ -130,10 +130,16 @@ def _manager(plan: Layout, manager: Manager) -> list[Setting]:
     return _yarn(plan)
 
 
+def _driver(place: str) -> list[Setting]:
+    return [
+        Setting("spark.driver.memory", DRIVER_HEAP, "the driver plans and commits; it holds no pixels"),
+        Setting("spark.driver.memoryOverhead", DRIVER_PYTHON, f"its Python, where DuckDB may take 2 GiB: without it a driver's {place} is killed at 1.4"),
+    ]
+
+
 def _kubernetes(plan: Layout) -> list[Setting]:
     lines = [
-        Setting("spark.driver.memory", DRIVER_HEAP, "the driver plans and commits; it holds no pixels"),
-        Setting("spark.driver.memoryOverhead", DRIVER_PYTHON, "its Python, where DuckDB may take 2 GiB: without it the pod is killed at 1.4"),
+        *_driver("pod"),
         Setting("spark.kubernetes.executor.podTemplateFile", "executor.yaml", "cluster/kubernetes/executor.yaml: scratch space, /dev/shm, no root"),
         Setting(
             "spark.kubernetes.authenticate.driver.serviceAccountName", "talkvid", "the account of cluster/kubernetes/access.yaml, which may make executor pods"
@@ -148,7 +154,10 @@ def _kubernetes(plan: Layout) -> list[Setting]:
 
 
 def _yarn(plan: Layout) -> list[Setting]:
-    lines = [Setting("spark.yarn.maxAppAttempts", "1", "a driver that YARN starts again would wait for its own lease; run the verb again instead")]
+    lines = [
+        *_driver("container"),
+        Setting("spark.yarn.maxAppAttempts", "1", "a driver that YARN starts again would wait for its own lease; run the verb again instead"),
+    ]
     if plan.gpu:
         lines += [
             Setting("spark.executor.resource.gpu.discoveryScript", "./gpus.sh", "cluster/gpus.sh, which submit.sh ships into each container"),

@@ -47,7 +47,7 @@ def test_every_setting_has_its_reason():
 def test_managers_get_what_they_need():
     kubernetes, yarn = conf(Node(8, 64, 1), "kubernetes"), conf(Node(8, 64, 1), "yarn")
     assert kubernetes["spark.executor.resource.gpu.vendor"] == "nvidia.com"
-    assert kubernetes["spark.driver.memoryOverhead"] == "3g"
+    assert kubernetes["spark.driver.memoryOverhead"] == yarn["spark.driver.memoryOverhead"] == "3g"
     assert "spark.executor.resource.gpu.vendor" not in yarn
     assert yarn["spark.executor.resource.gpu.discoveryScript"] == "./gpus.sh"
     assert yarn["spark.executorEnv.TALKVID_GPU_CLAIM"] == "1"
