@@ -56,7 +56,7 @@ def main() -> None:
     print(rounds.ratio_line(36))
     print(f"{'peak memory of the networks':36s} {networks_gib:8.2f} GiB, of which {base_gib:.2f} before the network was built")
     if arguments.onnx:
-        for line in _exported(load_golden_weights(network)):
+        for line in _exported(load_golden_weights(Dover().eval())):
             print(line)
 
 

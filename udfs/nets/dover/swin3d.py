@@ -143,7 +143,7 @@ class Block(nn.Module):
         tokens.index_copy_(1, index, x)
 
     def _bias_of(self, windows: Windows) -> Tensor:
-        """The bias is the same for all clips of a size: kept for the last size seen, but worked out anew within an exported graph."""
+        """The bias is the same for all clips of a size, while the weights stay: kept for the last size seen, but worked out anew within an exported graph."""
         if torch.compiler.is_compiling():
             return self.attn.bias(windows)
         dtype = self.attn.qkv.weight.dtype
