@@ -1,6 +1,6 @@
 """Something is killed, cut off or stopped at a random moment of a verb, which is run again if it fell: the result must be that of an undisturbed run.
 
-`python -m benchmarks.kills [--n 60] [--seed 0] [--csv FILE [--resume]] [--folder DIR] [--stages …] [--kinds …] [--places here,cluster]`
+`python -m benchmarks.kills [--n 60] [--seed 0] [--first 0] [--csv FILE [--resume]] [--folder DIR] [--stages …] [--kinds …] [--places here,cluster]`
 
 Each kill starts from a saved lake of the stage before. Its moment is drawn evenly from the part of the undisturbed run in which there are victims of
 its kind. `here` is this machine with the lake in a folder; `cluster` is two workers in network namespaces with the lake on an S3 server (needs root).
@@ -84,6 +84,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="number of the first kill that is carried out: the draw stays that of all N")
     parser.add_argument("--stages", default=",".join(STAGES))
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--places", default=",".join(PLACES))
@@ -105,7 +106,7 @@ def main() -> None:
                 spans = ", ".join(f"{kind} {seconds:.1f}" for kind, seconds in whole.spans_s.items())
                 print(f"{name}: {stage} {whole.run.seconds:.1f} s, {whole.run.cpu_s:.1f} CPU s; victims for s: {spans}", file=sys.stderr, flush=True)
         for what in schedule(args.n, args.seed, pairs_of(measured, stages, kinds)):
-            if what.number in {row.number for row in rows}:
+            if what.number < args.first or what.number in {row.number for row in rows}:
                 continue
             rows.append(kill(places[what.place], what, measured[what.place][what.stage], args.seed, logs))
             note(args.csv, rows[-1])
