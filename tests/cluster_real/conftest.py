@@ -1,5 +1,7 @@
 """A cluster per test module, raised for real; skipped with one line where it cannot be."""
 
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,14 @@ def _can_raise() -> None:
     reason = lacking()
     if reason:
         pytest.skip(f"no cluster here: {reason}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _activated() -> Iterator[None]:
+    """Programs of this Python environment are found by their names, as in an activated one: `make test-cluster` activates none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        yield
 
 
 @pytest.fixture(scope="session")

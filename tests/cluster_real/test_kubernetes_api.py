@@ -61,7 +61,6 @@ def test_the_account_may_make_executors_and_no_more(api, verb, what, allowed):
 
 def test_submit_makes_a_driver_pod_as_the_template_says(api):
     environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "API": api.address,
         "IMAGE": "talkvid:cuda",
         "KUBECONFIG": str(api.config),
