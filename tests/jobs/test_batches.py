@@ -38,17 +38,20 @@ def on_gpu(items: list[dict]) -> Iterator[tuple[int, list[dict]]]:
 
 @pytest.fixture
 def machine_with_gpus(spark, tmp_path, monkeypatch):
-    """Shows so many GPUs to whoever asks nvidia-smi; their locks are its own."""
+    """Shows so many GPUs to whoever asks nvidia-smi, whatever this machine hides of its own; their locks are its own."""
+    workers = spark.sparkContext.environment
 
     def shows(count: int) -> None:
         lines = "".join(f"GPU {index}: Stand-in\\n" for index in range(count))
         fake = tmp_path / "nvidia-smi"
         fake.write_text(f"#!/bin/sh\nprintf '{lines}'\n")
         fake.chmod(0o755)
+        visible = ",".join(map(str, range(count)))
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        monkeypatch.setitem(workers, "CUDA_VISIBLE_DEVICES", visible)
 
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     monkeypatch.setenv("PATH", path)
-    workers = spark.sparkContext.environment
     monkeypatch.setitem(workers, "PATH", path)
     monkeypatch.setitem(workers, "TMPDIR", str(tmp_path))
     return shows
