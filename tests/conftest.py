@@ -3,8 +3,12 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.cluster_real.s3_server import S3Server
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -40,3 +44,14 @@ def shared_models() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared models are not here")
     return folder
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[S3Server]":
+    """An S3 server with an empty bucket, for all tests of a module, and the environment that leads to it."""
+    from tests.cluster_real.s3_server import built, serving
+
+    if built() is None:
+        pytest.skip("no S3 server here: needs versitygw on the path, or make test-cluster, which builds it with Go")
+    with serving(tmp_path_factory.mktemp("s3") / "store") as running:
+        yield running

@@ -13,7 +13,7 @@ from schemas.errors import TalkvidError, UsageError
 from schemas.lake import Lake
 from schemas.policy_files import load
 from tests.footage import moving_square
-from tests.jobs.removal_lake import files_holding
+from tests.jobs.removal.lake_of_two import files_holding
 from tests.small_lake import CLIPS, make_small_lake
 
 CANARY = "canary-5c0ffee5-secret"

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 
 import pyarrow as pa
 import pytest
@@ -17,7 +16,7 @@ from schemas.lease import lease
 from schemas.lease_store import StoreLease
 from schemas.ledger import Ledger
 from schemas.place import Place
-from tests.cluster_real.s3_server import S3Server, built, serving
+from tests.cluster_real.s3_server import built, serving
 
 HOLD = """
 import sys, time
@@ -27,15 +26,6 @@ with lease(Place.of(sys.argv[1]), "score"):
     print("HELD", flush=True)
     time.sleep(600)
 """
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """A server of this module."""
-    if built() is None:
-        pytest.skip("no S3 server was built here; make test-cluster builds it with Go")
-    with serving(tmp_path_factory.mktemp("s3") / "store") as running:
-        yield running
 
 
 @pytest.fixture(params=["folder", "store"])

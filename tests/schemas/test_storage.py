@@ -1,6 +1,5 @@
 """Whole files at any address: the same words for a folder and, where the server was built, for S3."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,16 +7,6 @@ import pytest
 from schemas import s3, storage
 from schemas.errors import MissingError, UsageError
 from schemas.place import Place
-from tests.cluster_real.s3_server import S3Server, built, serving
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """A server of this module."""
-    if built() is None:
-        pytest.skip("no S3 server was built here; make test-cluster builds it with Go")
-    with serving(tmp_path_factory.mktemp("s3") / "store") as running:
-        yield running
 
 
 @pytest.fixture(params=["folder", "store"])

@@ -5,18 +5,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from schemas import s3, uploads
-from tests.cluster_real.s3_server import built, serving
 
 BUCKET = "lake-bucket"
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory):
+def client(server):
     """A client of an S3 server of this module."""
-    if built() is None:
-        pytest.skip("no S3 server was built here; make test-cluster builds it with Go")
-    with serving(tmp_path_factory.mktemp("s3") / "store"):
-        yield s3.client()
+    return s3.client()
 
 
 @pytest.fixture

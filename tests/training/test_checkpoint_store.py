@@ -11,7 +11,6 @@ import torch
 
 from schemas import storage
 from schemas.errors import MissingError, TalkvidError, UsageError
-from tests.cluster_real.s3_server import built, serving
 from tests.training.rank_threads import together
 from tests.training.toy_source import ToySource, write_config
 from training import checkpoint_store, exported
@@ -192,12 +191,9 @@ def test_a_machine_that_does_not_see_the_folder_says_so(tmp_path):
 
 
 @pytest.fixture
-def stage(tmp_path: Path):
+def stage(server, tmp_path: Path) -> str:
     """A stage on a real S3 server."""
-    if built() is None:
-        pytest.skip("no S3 server here: needs versitygw on the path, or Go to build it")
-    with serving(tmp_path / "store"):
-        yield "s3a://lake-bucket/out/stage_3"
+    return f"s3a://lake-bucket/{tmp_path.name}/stage_3"
 
 
 def test_a_stage_in_a_store_goes_on_on_another_machine_as_if_undisturbed(stage, tmp_path, monkeypatch):

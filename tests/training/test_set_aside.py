@@ -11,21 +11,11 @@ import pytest
 
 from schemas import storage
 from schemas.errors import MissingError
-from tests.cluster_real.s3_server import S3Server, built, serving
 from training import checkpoint_store
 from training.checkpoints import Manifest, step_name
 from training.set_aside import set_aside
 
 BESIDE = ("config.yaml", "snapshot.json", "frozen.pt")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """A server of this module."""
-    if built() is None:
-        pytest.skip("no S3 server was built here; make test-cluster builds it with Go")
-    with serving(tmp_path_factory.mktemp("s3") / "store") as running:
-        yield running
 
 
 @pytest.fixture(params=["folder", "store"])

@@ -1,7 +1,6 @@
 """`talkvid remove`: nothing of the video is left anywhere, nothing of others is touched, and it cannot come back."""
 
 import json
-import shutil
 import tarfile
 from pathlib import Path
 
@@ -10,48 +9,16 @@ import pytest
 from jobs import metadata, remove
 from jobs.arguments import verb_parser
 from jobs.evaluation_items import item_id_of
-from jobs.removal import trained
-from jobs.removal.target import Target
-from jobs.remove import JOB, RemoveConfig
-from jobs.summary import Summary
+from jobs.remove import JOB
 from schemas import storage, unfinished
 from schemas.errors import BusyError, UsageError
 from schemas.ids import media_name
 from schemas.lake import Lake
 from schemas.ledger import now
 from schemas.tables import TABLES
-from tests.jobs.removal_lake import CHANNEL, CLIPS, GONE, LAYOUTS, SPANS, STAYS, URL, files_holding, footage, make  # noqa: F401
+from tests.jobs.removal.lake_of_two import CHANNEL, CLIPS, GONE, LAYOUTS, SPANS, STAYS, URL, files_holding, take_out
 from udfs.sources.known import Known
 from udfs.sources.source import Source
-
-
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory, footage) -> Path:  # noqa: F811
-    """A lake and its exports, to be copied."""
-    folder = tmp_path_factory.mktemp("saved")
-    make(folder, footage)
-    return folder
-
-
-@pytest.fixture
-def here(saved, tmp_path) -> Path:
-    """The lake and its exports in a folder of the test's own: the same bytes, and the same addresses."""
-    kept = tmp_path / "kept"
-    shutil.copytree(saved, kept)
-    yield saved
-    shutil.rmtree(saved)
-    shutil.copytree(kept, saved)
-
-
-@pytest.fixture
-def lake(here) -> Lake:
-    return Lake.at(str(here / "lake"))
-
-
-def take_out(lake: Lake, *words: str, **options) -> Summary:
-    config = RemoveConfig(words, **options)
-    JOB.check(lake, config)
-    return remove.run(None, lake, config)
 
 
 def needles(media: dict[str, Path]) -> list[bytes]:
@@ -70,7 +37,7 @@ def all_rows(lake: Lake) -> dict[str, list[dict]]:
     return {name: sorted(lake.ledger.read(name).to_pylist(), key=repr) for name in TABLES}
 
 
-def test_no_byte_of_it_is_left_outside_the_tombstone(here, lake, footage):  # noqa: F811
+def test_no_byte_of_it_is_left_outside_the_tombstone(here, lake, footage):
     for place in (here / "lake" / "tables" / "samples" / "part-0.parquet", here / "talkvid" / "videos" / "v_x.mp4", here / "generated" / f"{GONE[:4]}.mp4"):
         unfinished.beside(place).write_bytes(footage[GONE].read_bytes())
     wanted = [*needles(footage), *cut_bytes(here)]
@@ -102,7 +69,7 @@ def test_exports_are_whole_without_it(here, lake):
     assert {row["out"]: row["clip_id"][: len(STAYS)] for row in lake.ledger.read("exports").to_pylist()} == {str(here / layout): STAYS for layout in LAYOUTS}
 
 
-def test_it_cannot_come_back_under_any_name(lake, footage):  # noqa: F811
+def test_it_cannot_come_back_under_any_name(lake, footage):
     take_out(lake, channels=(CHANNEL,))
     tombstones = Known.of(lake.ledger).tombstones
     assert tombstones.name(Source(URL, is_download=True, video_id=GONE))
@@ -116,7 +83,7 @@ def test_it_cannot_come_back_under_any_name(lake, footage):  # noqa: F811
 
 
 @pytest.mark.parametrize("moment", ["take_out", "_delete", "forget", "_applied"])
-def test_an_interrupted_removal_is_finished_by_the_next(here, lake, footage, monkeypatch, moment):  # noqa: F811
+def test_an_interrupted_removal_is_finished_by_the_next(here, lake, footage, monkeypatch, moment):
     """Every step is let happen once or twice, then the process is as good as dead."""
     from jobs.removal import exported, history, rows
 
@@ -175,52 +142,6 @@ def test_what_remains_is_told_and_ends_with_status_4(here, lake, monkeypatch):
     assert [row["applied_at"] for row in lake.ledger.read("removals").to_pylist()] == [None]
 
 
-def test_checkpoints_trained_on_it_are_listed_and_media_elsewhere_is_left(here, lake, tmp_path, footage):  # noqa: F811
-    for stage, clips in (("stage_1", CLIPS[GONE]), ("stage_2", CLIPS[STAYS])):
-        (tmp_path / "trained" / stage).mkdir(parents=True)
-        (tmp_path / "trained" / stage / "snapshot.json").write_text(json.dumps({"clips": clips}))
-    lake.ledger.append("runs", [{"run_id": "train-1", "verb": "train", "output_uris": [str(tmp_path / "trained")], "complete": True}])
-    summary = take_out(lake, GONE)
-    assert summary.extra["checkpoints"] == [str(tmp_path / "trained" / "stage_1")]
-    assert take_out(lake, STAYS).notes == [f"remove: {footage[STAYS]} lies outside the lake and was not deleted"]
-    assert footage[STAYS].exists()
-
-
-def test_runs_put_aside_are_listed_and_no_note_of_a_training_names_it(here, lake, tmp_path, footage):  # noqa: F811
-    stages = [here / "lake" / "train" / "stage_2", *(tmp_path / "trained" / name for name in ("stage_1", "stage_1.before-20260102T030405", "stage_1-mine"))]
-    line = json.dumps({"step": 1, "loss": 0.5, "samples": [CLIPS[GONE][0], CLIPS[STAYS][0]]})
-    for stage in stages:
-        (stage / "seen").mkdir(parents=True)
-        (stage / "seen" / "rank-00000.jsonl").write_text(f"{line}\n")
-        (stage / "snapshot.json").write_text(json.dumps({"clips": CLIPS[GONE]}))
-    lake.ledger.append("runs", [{"run_id": "train-1", "verb": "train", "output_uris": [str(stages[1])], "complete": True}])
-    with open(stages[0] / "seen" / "rank-00000.jsonl", "a") as going_on:
-        summary = take_out(lake, GONE)
-        going_on.write(f"{line.replace(CLIPS[GONE][0], CLIPS[STAYS][1])}\n")
-    assert (stages[0] / "seen" / "rank-00000.jsonl").read_text().count(CLIPS[STAYS][1]) == 1
-    assert summary.extra["checkpoints"] == sorted(str(stage) for stage in stages[:3]) and summary.counts["remaining"] == 0
-    assert "seen=3" in summary.results.splitlines()
-    for stage in stages[:3]:
-        first, *_ = (stage / "seen" / "rank-00000.jsonl").read_text().splitlines()
-        assert json.loads(first)["samples"] == ["(removed)", CLIPS[STAYS][0]]
-    assert (stages[3] / "seen" / "rank-00000.jsonl").read_text() == f"{line}\n"
-
-
-def test_what_a_training_notes_while_its_notes_are_rewritten_stays(tmp_path, monkeypatch):
-    note, line = tmp_path / "rank-00000.jsonl", f"{json.dumps({'samples': [CLIPS[GONE][0]]})}\n"
-    note.write_text(line)
-    target, whole = Target(videos=({"video_id": GONE, "sha256": None},)), Target.without
-
-    def slow(self, text):
-        with open(note, "a") as going_on:
-            going_on.write("another line\n")
-        return whole(self, text)
-
-    monkeypatch.setattr(Target, "without", slow)
-    trained.forget([str(note)], target)
-    assert note.read_text() == '{"samples": ["(removed)"]}\nanother line\n'
-
-
 def test_a_report_outside_the_lake_is_found(lake, tmp_path):
     from jobs import report
     from jobs.report import ReportConfig
@@ -250,7 +171,7 @@ def test_neighbours_with_similar_ids_are_left_alone(lake):
     ]
 
 
-def test_what_is_called_after_a_clip_goes_with_it(here, lake, footage):  # noqa: F811
+def test_what_is_called_after_a_clip_goes_with_it(here, lake, footage):
     """A wish's id, the page that shows it, and failures of making and of measuring what was made."""
     clip = CLIPS[GONE][0]
     wished, page = (f"demo-{clip}", f"line_{clip}-take2"), here / "evaluation.html"

@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs import export, metadata
+from jobs import export, metadata, remove
 from jobs.evaluation_items import of_run
 from jobs.export import ExportConfig
+from jobs.remove import JOB, RemoveConfig
+from jobs.summary import Summary
 from schemas import storage
 from schemas.active_policy import make_active
 from schemas.ids import clip_id
@@ -19,7 +21,6 @@ from schemas.lake import Lake
 from schemas.ledger import now
 from schemas.policy import Policy, Rule
 from schemas.row_groups import GroupedTable, write_file
-from tests.footage import moving_square
 from udfs.media import probe
 from udfs.sources.register import digest
 
@@ -29,14 +30,6 @@ SPANS = ((0.0, 0.6), (0.6, 1.2))
 CLIPS = {video: [clip_id(video, *span) for span in SPANS] for video in (GONE, STAYS)}
 LAYOUTS = ("talkvid", "webdataset", "hf")
 POLICY = Policy("everything", (Rule("length", "duration_s", ">", 0.0),))
-
-
-@pytest.fixture(scope="session")
-def footage(tmp_path_factory) -> dict[str, Path]:
-    """Two videos with sound."""
-    folder = tmp_path_factory.mktemp("footage")
-    gone = moving_square(folder / "gone.mp4", seconds=1.2, tone=True)
-    return {GONE: gone, STAYS: moving_square(folder / "stays.mp4", seconds=1.2, size="96x64")}
 
 
 def make(base: Path | str, footage: dict[str, Path]) -> Lake:
@@ -85,6 +78,13 @@ def make(base: Path | str, footage: dict[str, Path]) -> Lake:
         _export(lake, ExportConfig(f"{folder}/{layout}", layout=layout, quiet=True))
     storage.put_bytes(f"<html>{CLIPS[GONE][0]}</html>".encode(), lake.place.at("report.html"))
     return lake
+
+
+def take_out(lake: Lake, *words: str, **options) -> Summary:
+    """Remove these words' videos, as the verb does."""
+    config = RemoveConfig(words, **options)
+    JOB.check(lake, config)
+    return remove.run(None, lake, config)
 
 
 def _export(lake: Lake, config: ExportConfig) -> None:

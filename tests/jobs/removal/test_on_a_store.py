@@ -7,10 +7,10 @@ from jobs.remove import RemoveConfig
 from schemas import storage
 from schemas.lease import lease
 from tests.cluster_real.s3_server import S3Server
-from tests.jobs.removal_lake import CLIPS, GONE, STAYS, URL, files_holding, footage, make  # noqa: F401
+from tests.jobs.removal.lake_of_two import CLIPS, GONE, STAYS, URL, files_holding, make
 
 
-def test_no_byte_of_it_is_left_on_the_server(server: S3Server, footage: dict[str, Path]):  # noqa: F811
+def test_no_byte_of_it_is_left_on_the_server(server: S3Server, footage: dict[str, Path]):
     lake = make("s3a://lake-bucket", footage)
     content = footage[GONE].read_bytes()
     wanted = [GONE.encode(), URL.encode(), content[len(content) // 2 :][:64]]
