@@ -1,12 +1,14 @@
 """Configurations of scorers from words such as `cotracker.points_per_side=32`."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import Field, fields, replace
 from typing import Any, get_args
 
 from schemas.errors import UsageError
 from udfs.registry import SCORERS, default_config
+
+LARGEST = 10**9
+"""No setting of a scorer means more: larger ones only overflow somewhere below."""
 
 
 def configs_of(settings: Mapping[str, str], flag: str = "--set") -> dict[str, Any]:
@@ -44,9 +46,9 @@ def _value(where: str, field: Field, text: str) -> Any:
 def _number(where: str, kind: type, text: str, *, zero: bool) -> float:
     try:
         value = kind(text)
-        fits = math.isfinite(value) and (value > 0 or (zero and value == 0))
-    except (ValueError, OverflowError):
+        fits = value <= LARGEST and (value > 0 or (zero and value == 0))
+    except ValueError:
         fits = False
     if not fits:
-        raise UsageError(f"{where}: takes a {'whole ' if kind is int else ''}number {'from 0' if zero else 'above 0'}, not {text!r}")
+        raise UsageError(f"{where}: takes a {'whole ' if kind is int else ''}number {'from 0' if zero else 'above 0'} to {LARGEST:,}, not {text!r}")
     return value

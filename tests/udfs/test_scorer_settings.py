@@ -33,6 +33,8 @@ def test_every_field_of_every_scorer_takes_its_default_back():
         ("dover.onnx", "maybe", "true or false, not 'maybe'"),
         ("cotracker.points_per_side", "1.5", "whole number above 0"),
         ("cotracker.points_per_side", "9" * 400, "whole number above 0"),
+        ("cotracker.points_per_side", "10000000000", "whole number above 0 to 1,000,000,000"),
+        ("cotracker.segment_s", "1e300", "number above 0 to 1,000,000,000"),
         ("cotracker.points_per_side", "none", "whole number above 0"),
         ("cotracker.paper_windows", "-1", "whole number from 0"),
         ("cotracker.segment_s", "0", "number above 0"),
