@@ -69,6 +69,8 @@ class Bench:
         if sparing:
             model.denoising_unet.to("cpu")
             torch.cuda.empty_cache()
+        else:
+            model.denoising_unet.to("cuda")
         model.reference_net.to("cuda")
         banks = model.reference_net(torch.randn(1, 4, SIDE_PX // 8, SIDE_PX // 8, device="cuda"))
         if sparing:

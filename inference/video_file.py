@@ -6,7 +6,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,6 +36,8 @@ class VideoFile:
         self._process = Process("ffmpeg", ffmpeg_arguments(self._output(audio, frames, Fraction(fps).limit_denominator(1001))), limit_s=WAIT_S, fed=True)
 
     def _output(self, audio: str | Path, frames: int, fps: Fraction) -> Any:
+        import ffmpeg
+
         height, width = self._shape[:2]
         raw = ffmpeg.input("pipe:0", format="rawvideo", pixel_format="rgb24", video_size=(width, height), framerate=f"{fps.numerator}/{fps.denominator}")
         picture = raw.filter("scale", out_color_matrix="bt601", out_range="tv").filter("format", "yuv420p")

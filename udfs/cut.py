@@ -8,7 +8,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
@@ -67,6 +66,8 @@ def cut(
     The same call gives the same bytes. No unfinished file ever has the destination's name.
     Raises `Rejected` as `udfs.media.frames` does.
     """
+    import ffmpeg
+
     line = timeline(source_path, limits)
     times_s = line.times_s if times is None else np.asarray(times)
     first, after = span(times_s, start_s, end_s)
@@ -138,6 +139,8 @@ def join(video: str | Path, audio: str | Path, destination: str | Path, *, limit
 
     Atomic as `cut`. Raises `Rejected`: `no_video`, `no_audio`, and as `probe`.
     """
+    import ffmpeg
+
     picture, sound = read_header(video, limits), read_header(audio, limits)
     if picture.video_codec is None:
         raise Rejected("no_video", "the file of the picture has no video stream")
@@ -158,7 +161,7 @@ def sound_only(source_path: str | Path, destination: str | Path, *, limits: Limi
     if header.audio_codec is None:
         raise Rejected("no_audio", "the file has no sound")
     with _temporary(destination) as temporary:
-        output = ffmpeg.output(source(source_path, header.demuxer)["a:0"], f"file:{temporary}", format="ipod", acodec="copy", **REPRODUCIBLE)
+        output = source(source_path, header.demuxer)["a:0"].output(f"file:{temporary}", format="ipod", acodec="copy", **REPRODUCIBLE)
         finished = run("ffmpeg", ffmpeg_arguments(output), limit_s=limits.decode_timeout_s(header.duration_s or limits.max_duration_s))
         if finished.status != 0:
             raise explain(finished)

@@ -5,8 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import ffmpeg
-
 from schemas.scratch import own, scratch_folder
 from udfs.cut import ENCODER_THREADS, REPRODUCIBLE
 from udfs.ffmpeg import Process, explain, ffmpeg_arguments
@@ -27,6 +25,8 @@ def encoded(frames: Iterable[RGB], side_px: int, fps: float, encoding: Encoding 
 
     The same frames give the same bytes. `limit_s` bounds the time spent waiting for the encoder. Raises `Rejected`.
     """
+    import ffmpeg
+
     pictures = ffmpeg.input("pipe:0", format="rawvideo", pixel_format="rgb24", video_size=(side_px, side_px), framerate=fps)
     shaped = pictures.filter("scale", out_color_matrix="bt601", out_range="tv").filter("format", "yuv420p")
     keys = {"g": encoding.key_every, "keyint_min": encoding.key_every, "sc_threshold": 0, "bf": 0}

@@ -23,8 +23,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import ffmpeg
-
 from schemas.codes import Rejected
 from schemas.errors import MissingError
 
@@ -61,6 +59,8 @@ def source(path: str | Path, demuxer: str, **options: Any) -> Any:
 
     `options` are further input options by ffmpeg's names.
     """
+    import ffmpeg
+
     return ffmpeg.input(f"file:{os.path.abspath(path)}", format=demuxer, **input_options(demuxer), **options)
 
 
@@ -74,6 +74,8 @@ def input_options(demuxer: str) -> dict[str, Any]:
 
 def ffmpeg_arguments(output: Any, *, log_level: str = "warning") -> list[str]:
     """The argument list of an ffmpeg-python output, for `Process` or `run`."""
+    import ffmpeg
+
     first = ["-nostdin", "-hide_banner", "-loglevel", f"level+{log_level}", "-filter_threads", "1", "-filter_complex_threads", "1"]
     return first + ffmpeg.get_args(output, overwrite_output=True)
 
