@@ -26,7 +26,7 @@ from udfs.scorer import Device
 if TYPE_CHECKING:
     from udfs.faces.backend import FaceBackend
 
-VERSION = 2
+VERSION = 3
 """Raised when the same inputs give other frames."""
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 FACE_SIDE_PX, FACE_THRESHOLD = 640, 0.5

@@ -10,9 +10,11 @@ import torch
 
 from inference import Options, TalkVidInference
 from inference.generator import NOISE_FRAMES, _noise
+from inference.video_conditions import VideoConditions
 from schemas.codes import Rejected
 from schemas.errors import MissingError, UsageError
 from tests.inference.inputs import QUICK, tone
+from tests.inference.marked_faces import FACE, MarkFinder, marked_picture, marked_video
 from training.model.sampling import initial_noise
 from udfs import media
 from udfs.footage.tiny import tiny_video
@@ -92,6 +94,21 @@ def test_key_points_come_from_a_file_or_from_a_driving_video(maker, portrait, so
         maker.generate(portrait, sound, tmp_path / f"{name}.mp4", **QUICK, retarget_strategy=strategy, **inputs)
         moved[name] = (tmp_path / f"{name}.mp4").read_bytes()
     assert len(set(moved.values())) == 3
+
+
+def test_a_driving_videos_face_is_drawn_where_it_is_in_each_frame_and_stays_when_it_is_lost(maker, sound, tmp_path, monkeypatch):
+    """A video as long as the sound whose face is lost after a second, made higher than wide."""
+    from PIL import Image
+
+    Image.fromarray(marked_picture((192, 128), FACE)).save(tmp_path / "portrait.png")
+    driving = marked_video(tmp_path / "driving.mp4", 2.3, 10, lambda time_s: FACE + np.float32(40 * time_s) if time_s < 1.05 else None)
+    drawn = []
+    monkeypatch.setattr(maker.networks, "faces", MarkFinder())
+    monkeypatch.setattr("inference.generator.VideoConditions", lambda *given: drawn.append(given[2]) or VideoConditions(*given))
+    shape = QUICK | {"image_height": 128, "retarget_strategy": "no_retarget"}
+    maker.generate(tmp_path / "portrait.png", sound, tmp_path / "out.mp4", driving_video=driving, **shape)
+    there = np.stack([FACE + min(40 * frame / 10, 40) for frame in range(23)]) * (64 / 192, 128 / 128)
+    np.testing.assert_allclose(drawn[0], there, atol=1.2)
 
 
 def test_progress_ends_at_the_whole(maker, portrait, sound, tmp_path):
