@@ -71,10 +71,33 @@ def test_sound_shorter_than_a_window_and_than_a_frame_works(maker, portrait, tmp
         assert streams(tmp_path / "out.mp4")["video"]["nb_frames"] == str(frames)
 
 
-def test_saving_memory_changes_how_not_what(checkpoint, maker, portrait, sound, tmp_path):
+LARGE = ("audio_projection", "reference_net", "denoising_unet")
+
+
+def test_saving_memory_keeps_one_large_network_on_the_device_at_a_time_and_decodes_frame_by_frame(checkpoint, maker, portrait, sound, tmp_path, monkeypatch):
+    """`cpu:0` is the same memory as `cpu` under another name, so what would move to a GPU and back can be told."""
+    monkeypatch.setattr("inference.generator.DECODED_AT_ONCE", {"cpu": 4})
     sparing = TalkVidInference(checkpoint, "cpu", save_gpu_memory=True)
+    sparing.networks.devices = [torch.device("cpu:0")]
+    moves, there, runs, decoded = [], set(), [], []
+    for name in LARGE:
+        network = getattr(sparing.networks.model, name)
+
+        def moved(device, name=name, move=network.to):
+            moves.append((name, str(device)))
+            (there.add if str(device) == "cpu:0" else there.discard)(name)
+            return move(device)
+
+        monkeypatch.setattr(network, "to", moved)
+        network.register_forward_pre_hook(lambda network, given, name=name: runs.append((name, set(there))))
+    for of, coder in (("spared", sparing.networks.coder), ("plain", maker.networks.coder)):
+        monkeypatch.setattr(coder, "decode", lambda part, of=of, decode=coder.decode: decoded.append((of, len(part), set(there))) or decode(part))
     sparing.generate(portrait, sound, tmp_path / "spared.mp4", **QUICK)
     maker.generate(portrait, sound, tmp_path / "plain.mp4", **QUICK)
+    assert moves == [(name, place) for name in LARGE for place in ("cpu:0", "cpu")]
+    assert {name for name, _ in runs} == set(LARGE) and all(with_it == {name} for name, with_it in runs)
+    assert [(size, with_it) for of, size, with_it in decoded if of == "spared"] == [(1, set())] * 23
+    assert [size for of, size, _ in decoded if of == "plain"] == [4] * 5 + [3]
     spared, plain = (np.stack([frame for _, frame in _frames(tmp_path / f"{name}.mp4")]).astype(int) for name in ("spared", "plain"))
     assert np.abs(spared - plain).mean() < 0.5
 

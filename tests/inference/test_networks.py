@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
+import torch
 
-from inference.networks import Checkpoint
+from inference.networks import Checkpoint, Networks
 from jobs.cli import run_verb
 from jobs.generate import JOB
 from schemas.errors import MissingError
 from training.model.official import FILES
+from udfs.scorer import Device
 
 
 def released(folder: Path) -> Path:
@@ -35,6 +37,17 @@ def test_frozen_networks_beside_a_released_model_are_taken_and_count(tmp_path):
     assert found.beside("sd-vae-ft-mse") == folder / "sd-vae-ft-mse"
     (folder / "sd-vae-ft-mse" / "model.safetensors").write_bytes(b"another")
     assert found.fingerprint() != first
+
+
+def test_a_network_leaves_the_device_also_when_its_work_fails(checkpoint, monkeypatch):
+    networks = Networks(Checkpoint.at(checkpoint), [Device("cpu")], "fp32", sparing=True)
+    networks.devices = [torch.device("cpu:0")]
+    moves, network = [], networks.model.reference_net
+    monkeypatch.setattr(network, "to", lambda device: moves.append(str(device)))
+    with pytest.raises(ArithmeticError), networks.at_work(network):
+        assert moves == ["cpu:0"]
+        raise ArithmeticError
+    assert moves == ["cpu:0", "cpu"]
 
 
 def test_a_frozen_network_that_is_nowhere_is_told_before_anything_is_loaded(tmp_path, monkeypatch, capsys):
