@@ -13,7 +13,7 @@ from udfs import weights
 from udfs.cotracker import CoTracker, CoTrackerConfig
 from udfs.nets.cotracker3 import camera
 from udfs.nets.cotracker3.camera import Motion, paper_motion, visible_ratio
-from udfs.nets.cotracker3.network import CoTracker3, Tracks
+from udfs.nets.cotracker3.network import CoTracker3, Tracks, track_offline
 from udfs.nets.cotracker3.session import network_on
 from udfs.nets.cotracker3.sizes import quarter, short_side
 from udfs.registry import build
@@ -43,10 +43,20 @@ def test_values_of_golden_weights_change_only_with_the_version(installed):
     assert values == {"cotracker_ratio": 73 / 75, "paper_ratio": None, "mean_displacement_px": None}
 
 
-def test_ratio_is_the_same_with_the_backward_pass(installed):
-    network = network_on(weights.path("cotracker3_offline"), Device())
+def test_ratio_is_the_same_with_the_backward_pass(installed, monkeypatch):
+    """The second pass goes through the video from its end, and sees other points in sight; only what lies before the first frame is taken from it."""
+    network, passes = network_on(weights.path("cotracker3_offline"), Device()), []
+
+    def tracked(network, pyramid, queries):
+        passes.append((queries[:, 0].unique().tolist(), track_offline(network, pyramid, queries)))
+        return passes[-1][1]
+
+    monkeypatch.setattr("udfs.nets.cotracker3.predictor.track_offline", tracked)
     frames = texture(2, 40, 60, 8)
     once, twice = (visible_ratio(network, frames, 4, backward=backward) for backward in (False, True))
+    assert [starts for starts, _ in passes] == [[0.0], [0.0], [1.0]]
+    forward, reverse = (tracks for _, tracks in passes[1:])
+    assert not torch.allclose(forward.visibility, reverse.visibility.flip(0), atol=1e-3)
     assert once == twice
     assert 0.5 <= once <= 1.0
     assert once * 2 * 16 == int(once * 2 * 16)

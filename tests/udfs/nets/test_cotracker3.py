@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -86,12 +88,26 @@ def test_points_in_tiles_equal_points_at_once(offline, video):
     torch.testing.assert_close(tiled.confidence, whole.confidence, atol=1e-4, rtol=0)
 
 
-def test_backward_pass_changes_nothing_for_points_of_the_first_frame(offline, video, monkeypatch):
+@pytest.mark.parametrize("frame", [0, 2])
+def test_backward_pass_changes_what_lies_before_the_points_frame_and_nothing_else(offline, video, monkeypatch, frame):
+    """Nothing at all for points of the first frame, although both passes are made."""
+    passes = []
+
+    def tracked(network, pyramid, queries):
+        passes.append(track_offline(network, pyramid, queries))
+        return passes[-1]
+
     monkeypatch.setattr("udfs.nets.cotracker3.predictor.NETWORK_SIZE", (96, 128))
+    monkeypatch.setattr("udfs.nets.cotracker3.predictor.grid", partial(grid, size=(96, 128)))
     monkeypatch.setattr("udfs.nets.cotracker3.predictor.fitted", lambda frames: frames)
-    forward, both = (predict_grid(offline, video, 4, backward=backward) for backward in (False, True))
-    assert torch.equal(forward.visible, both.visible)
-    assert torch.equal(forward.xy, both.xy)
+    monkeypatch.setattr("udfs.nets.cotracker3.predictor.track_offline", tracked)
+    forward, both = (predict_grid(offline, video, 4, frame=frame, backward=backward) for backward in (False, True))
+    assert len(passes) == 1 + 2
+    reverse = passes[2].xy.flip(0)
+    assert not torch.allclose(reverse, passes[1].xy, atol=1e-2)
+    assert torch.equal(forward.visible[frame:], both.visible[frame:])
+    assert torch.equal(forward.xy[frame:], both.xy[frame:])
+    assert [torch.equal(*pair) for pair in zip(forward.xy[:frame], both.xy[:frame])] == [False] * frame
 
 
 def test_one_frame_can_be_tracked(offline, video):
