@@ -186,6 +186,36 @@ def test_an_export_is_run_video_by_video(tmp_path):
     assert found[1] == pytest.approx(np.reshape([normalised(view).mean() for view in technical], (2, -1)).mean(1), abs=1e-3)
 
 
+def _colours_model(file, aesthetic, technical):
+    """An export whose scores, one a frame and segment, are the view's mean red, green and blue, each weighted."""
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in INPUTS.items()]
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("a", "t")]
+    constants, nodes = [helper.make_tensor("axes", TensorProto.INT64, [3], [1, 3, 4])], []
+    for name, output, weighted in zip(INPUTS, ("a", "t"), (aesthetic, technical)):
+        constants.append(helper.make_tensor(f"{output}_weights", TensorProto.FLOAT, [1, 3, 1, 1, 1], weighted))
+        nodes += [
+            helper.make_node("Mul", [name, f"{output}_weights"], [f"{output}_weighted"]),
+            helper.make_node("ReduceMean", [f"{output}_weighted", "axes"], [output], keepdims=0),
+        ]
+    model = helper.make_model(helper.make_graph(nodes, "colours", inputs, outputs, constants), opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.save(model, file)
+    return file
+
+
+def test_an_export_in_the_weights_folder_gives_a_clips_four_values(empty, tmp_path):
+    """The whole way, from the manifest's place to the fused scores, with raw ones that are known for a clip of one colour."""
+    red, green, blue = (200 - 123.675) / 58.395, (120 - 116.28) / 57.12, (30 - 103.53) / 57.375
+    weights.add(_colours_model(tmp_path / "some.onnx", (0.3, -0.6, 0.0), (0.0, 0.9, 0.3)), "dover-onnx")
+    (scorer,) = build(["dover"], {"dover": DoverConfig(onnx=True)})
+    values = watch(scorer, np.full((40, 90, 240, 3), (200, 120, 30), np.uint8))
+    aesthetic, technical = values["aesthetic"], values["technical"]
+    assert aesthetic == pytest.approx((0.3 * red - 0.6 * green) / 3, abs=5e-4)
+    assert technical == pytest.approx((0.9 * green + 0.3 * blue) / 3, abs=5e-4)
+    fused = 0.6104 * (aesthetic - 0.1107) / 0.07355 + 0.3896 * (technical + 0.08285) / 0.03774
+    assert values["overall"] == pytest.approx(1 / (1 + np.exp(-fused)), abs=1e-9)
+    assert values["dover_scores"] == dover_scores(aesthetic) != dover_scores(technical)
+
+
 def test_values_looked_up_on_a_device_are_those_of_a_cpu():
     views = np.stack([texture(3, 40, 50, seed) for seed in (0, 1)])
     found = looked_up(torch.from_numpy(normal_values()), torch.from_numpy(views))
