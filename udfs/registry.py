@@ -58,6 +58,11 @@ def lacking_weights(name: str, configs: Mapping[str, Any] = _DEFAULTS) -> list[s
     return [weight for weight in made(name, configs).weights if not weights.available(weight)]
 
 
+def needed_by(name: str) -> frozenset[str]:
+    """Names of the scorers whose values the scorer `name` takes: they are measured before it, in the same run."""
+    return _kind(name).needs & SCORERS.keys() if name in SCORERS else frozenset()
+
+
 def default_config(name: str) -> Any:
     """The configuration that the scorer `name` has when it is given none."""
     return signature(_kind(name)).parameters["config"].default

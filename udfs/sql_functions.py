@@ -14,6 +14,7 @@ from schemas.scores import STORED
 from udfs import media
 from udfs.device import claim, resolve
 from udfs.presets import PRESETS
+from udfs.registry import needed_by, scorer_fingerprint
 from udfs.scorer import Clip, Device, Scorer
 from udfs.scoring import Asked, score_clips, set_up
 from udfs.shots.find import find_transitions
@@ -27,21 +28,24 @@ Call = tuple[str, str, float, float]
 @lru_cache(maxsize=8)
 def _loaded(name: str, device: str) -> tuple[Scorer, str, Device]:
     """A scorer with its networks and its fingerprint, once per process."""
-    from udfs.registry import scorer_fingerprint
-
     place = claim(resolve(device))
     scorer = set_up([name], place)[0]
     return scorer, scorer_fingerprint(scorer), scorer.runs_on(place)
 
 
 def score_calls(name: str, calls: Sequence[Call], device: str = "auto") -> list[dict[str, Any]]:
-    """The values of scorer `name` for each call, with fingerprint, device and dtype; all None where a clip cannot be scored."""
-    scorer, fingerprint, ran_on = _loaded(name, device)
+    """The values of scorer `name` for each call, with fingerprint, device and dtype; all None where a clip cannot be scored.
+
+    Scorers whose values it takes are measured with it, by the same decode, and not answered.
+    """
+    names = (*sorted(needed_by(name)), name)
+    scorers = [_loaded(each, device)[0] for each in names]
+    _, fingerprint, ran_on = _loaded(name, device)
     nothing = dict.fromkeys([field.name for field in STORED[name]] + ["fingerprint", "device", "dtype"])
     rows = [nothing] * len(calls)
     clips = {row: clip for row, call in enumerate(calls) if (clip := _clip(call)) is not None}
-    asked = [Asked(clip, (name,)) for clip in clips.values()]
-    for row, (_, outcomes) in zip(clips, score_clips(asked, [scorer], clips_per_batch=ran_on.clips_at_once)):
+    asked = [Asked(clip, names) for clip in clips.values()]
+    for row, (_, outcomes) in zip(clips, score_clips(asked, scorers, clips_per_batch=ran_on.clips_at_once)):
         outcome = outcomes[name]
         if not isinstance(outcome, Rejected):
             rows[row] = nothing | outcome | {"fingerprint": fingerprint, "device": ran_on.kind, "dtype": ran_on.dtype}
