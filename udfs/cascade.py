@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.policy import Policy
+from udfs.registry import needed_by
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,15 @@ class Cascade:
     policy: Policy
 
     def rank(self, scorer: str) -> int:
-        """Number of the scorer's group; a scorer that the policy does not name runs first."""
-        return next((number for number, group in enumerate(self.policy.cascade) if scorer in group), 0)
+        """Number of the group that the scorer runs with: its own, or that of a scorer it needs where that comes later."""
+        return max(self._group(name) for name in (scorer, *needed_by(scorer)))
+
+    def _group(self, scorer: str) -> int:
+        """Where the policy names it, or a scorer that needs it; a scorer of neither kind runs first."""
+        groups = list(enumerate(self.policy.cascade))
+        named = [number for number, group in groups if scorer in group]
+        with_others = [number for number, group in groups if any(scorer in needed_by(other) for other in group)]
+        return min(named or with_others, default=0)
 
     def failed_before(self, scorer: str, row: Mapping[str, Any]) -> str | None:
         """The rule that keeps `scorer` from a clip of which `row` is known; None when it shall run."""
@@ -32,7 +40,8 @@ class Cascade:
 
     def before(self, scorer: str) -> frozenset[str]:
         """Scorers of earlier groups: those whose rules can spare it."""
-        return frozenset(name for group in self.policy.cascade[: self.rank(scorer)] for name in group)
+        rank, named = self.rank(scorer), {name for group in self.policy.cascade for name in group}
+        return frozenset(name for name in named.union(*map(needed_by, named)) if self.rank(name) < rank)
 
     def mark(self, rule: str) -> str:
         """What `scores.skipped_by` keeps: void as soon as the policy's rules change."""

@@ -48,7 +48,7 @@ def score_clips(
 ) -> Iterator[tuple[int, Outcomes]]:
     """Yield (index into `asked`, outcome of each asked scorer), every clip once, in order.
 
-    `scorers` are set up; those that need `head` come after the scorer `head`. A scorer sees up to `clips_per_batch` clips at a
+    `scorers` are set up, in any order; those that need `head` run after the scorer `head`. A scorer sees up to `clips_per_batch` clips at a
     time; its `reduce` and `score` are never called concurrently. What fails is a `Rejected` outcome, never an exception; what a
     `cascade` spares is `Skipped`.
     """

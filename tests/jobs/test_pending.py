@@ -100,6 +100,14 @@ def judged(lake):  # noqa: F811
     return lake
 
 
+def test_scorer_is_spared_a_clip_together_with_the_head_it_needs(judged):
+    for order in ((("technical",), ("head",)), (("technical", "sync"), ("head",))):
+        cascade = Cascade(Policy("p", RULES, cascade=order))
+        wanted = {"technical": "t-1", "head": "h-1", "sync": "s-1"}
+        clips = names(pending_clips(judged, wanted, retry_failed=False, cascade=cascade, with_head=True))
+        assert "a-1" not in clips and clips["b-1"] == ["head", "sync"]
+
+
 def pending(scored: Lake, cascade: Cascade | None = CASCADE, **changed: str) -> dict[str, list[str]]:
     """Pending scorers by clip when these fingerprints are wanted."""
     return names(pending_clips(scored, ALL | changed, retry_failed=False, cascade=cascade))

@@ -67,6 +67,18 @@ class Hearing(MeanOfEvery):
         return [{"heard_s": len(clip.audio_16k) / 16000} for clip in clips]
 
 
+class Cropping(MeanOfEvery):
+    """Fails a clip whose head it is not given, as `sync` does."""
+
+    def score(self, clips):
+        """The mean that the head scorer found."""
+        return [Rejected("internal", "no head") if clip.head is None else {"of_head": clip.head["mean"]} for clip in clips]
+
+
+HEAD_LAST = [Cropping(name="sync", needs=frozenset({"head"})), MeanOfEvery(step=7, name="head")]
+"""A scorer that takes what `head` measured, and then that."""
+
+
 @pytest.fixture(scope="module")
 def video(tmp_path_factory) -> Path:
     """Four seconds at 25 frames a second, with a tone."""
@@ -128,6 +140,23 @@ def test_scorer_that_needs_sound_gets_the_clips_span_of_it(video):
     assert result[1]["ear"]["heard_s"] == 0
 
 
+@pytest.mark.parametrize("together", [1, 2])
+def test_scorer_that_needs_the_head_is_given_that_of_its_own_clip(video, together):
+    spans = [clip(video, start, start + 0.8, name) for start, name in ((0.0, "a"), (2.0, "b"))]
+    both = outcomes([Asked(one, ("sync", "head")) for one in spans], HEAD_LAST, clips_per_batch=together)
+    assert [row["sync"] for row in both] == [{"of_head": row["head"]["mean"]} for row in both]
+    assert both[0]["sync"] != both[1]["sync"]
+
+
+def test_scorer_that_needs_the_head_is_given_the_one_measured_before(video):
+    known = {"head": {"mean": 3.0}}
+    asked = [Asked(clip(video, 0, 1), ("sync",), known), Asked(clip(video, 1, 2), ("sync",)), Asked(clip(video, 2, 3), ("sync", "head"), known)]
+    old, none, renewed = outcomes(asked, HEAD_LAST)
+    assert old == {"sync": {"of_head": 3.0}}
+    assert none["sync"].detail == "no head"
+    assert renewed["sync"] == {"of_head": renewed["head"]["mean"]} != old["sync"]
+
+
 def test_crop_box_is_what_scorers_see(video):
     boxed = replace(clip(video, 0, 1), crop=(8, 4, 40, 36), width_px=32, height_px=32)
     seen = []
@@ -178,3 +207,23 @@ def test_clip_that_is_known_to_fail_is_not_decoded_for_those_that_are_spared_it(
     assert (result[0]["other"], media.decoder_starts()) == (Skipped("bright"), 0)
     renewed = outcomes([Asked(clip(video, 0, 1), ("every", "other"), {"every": {"mean": 2000.0}})], scorers, cascade=cascade)
     assert (renewed[0]["other"], media.decoder_starts()) == (Skipped("bright"), 1)
+
+
+BRIGHT = (Rule("bright", "technical.mean", ">=", 1000.0),)
+ORDERS = {
+    "not named": (("technical",), ("head",)),
+    "named first": (("technical", "sync"), ("head",)),
+    "alone in the first group": (("sync",), ("technical",), ("head",)),
+    "named last": (("technical",), ("head",), ("sync",)),
+    "head not named": (("technical",), ("sync",)),
+}
+
+
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+def test_cascade_runs_no_scorer_before_the_head_it_needs_and_spares_both_alike(video, order):
+    scorers, names = [*HEAD_LAST, MeanOfEvery(name="technical")], ("technical", "sync", "head")
+    asked = [Asked(clip(video, 0, 1), names), Asked(clip(video, 0, 1), ("sync", "head"), {"technical": {"mean": 5.0}})]
+    for row in outcomes(asked, scorers, cascade=Cascade(Policy("p", BRIGHT, cascade=order))):
+        assert (row["sync"], row["head"]) == (Skipped("bright"), Skipped("bright"))
+    alive = outcomes(asked[:1], scorers, cascade=Cascade(Policy("p", (replace(BRIGHT[0], value=0.0),), cascade=order)))[0]
+    assert alive["sync"] == {"of_head": alive["head"]["mean"]}
