@@ -61,7 +61,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Policy:
-    """Rules in the order of the funnel. `cascade` orders groups of scorers, cheap first, for `score --cascade`."""
+    """Rules in the order of the funnel. `cascade` orders groups of scorers, cheap first, for `score --cascade`; those it leaves out come last."""
 
     name: str
     rules: tuple[Rule, ...]

@@ -17,7 +17,10 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Cascade:
-    """Scorers in groups, cheap first: once a clip fails a rule, later groups are spared. The first group always runs."""
+    """Scorers in groups, cheap first: once a clip fails a rule, later groups are spared. The first group always runs.
+
+    Scorers that the policy does not name are a last group of their own. A scorer never runs before one it needs.
+    """
 
     policy: Policy
 
@@ -26,11 +29,11 @@ class Cascade:
         return max(self._group(name) for name in (scorer, *needed_by(scorer)))
 
     def _group(self, scorer: str) -> int:
-        """Where the policy names it, or a scorer that needs it; a scorer of neither kind runs first."""
+        """Where the policy names it, or a scorer that needs it; after all groups for a scorer of neither kind."""
         groups = list(enumerate(self.policy.cascade))
         named = [number for number, group in groups if scorer in group]
         with_others = [number for number, group in groups if any(scorer in needed_by(other) for other in group)]
-        return min(named or with_others, default=0)
+        return min(named or with_others, default=len(groups))
 
     def failed_before(self, scorer: str, row: Mapping[str, Any]) -> str | None:
         """The rule that keeps `scorer` from a clip of which `row` is known; None when it shall run."""

@@ -127,6 +127,19 @@ def test_scorers_after_one_that_is_measured_anew_are_pending_with_it(judged):
     assert pending(judged, technical="t-2") == {"a-1": ["cotracker", "dover", "technical"], "a-2": ["technical"], "b-1": ["technical"]}
 
 
+def test_scorers_that_a_cascade_does_not_name_stay_spared_while_a_clip_fails_and_no_longer(judged):
+    unnamed = ["flow", "head", "sync"]
+    more = {"flow": "f-1", "head": "h-1", "sync": "s-1"}
+    assert pending(judged, **more) == {"b-1": unnamed}
+    assert pending(judged, cascade=None, **more)["a-1"] == ["cotracker", "dover", *unnamed]
+    eased = Cascade(CASCADE.policy.with_set({"sharp": "1"}))
+    assert pending(judged, cascade=eased, **more)["a-1"] == ["cotracker", "dover", *unnamed]
+    later = now() + timedelta(seconds=1)
+    judged.ledger.append("scores", [{"clip_id": "a-1", "run_id": "s", "scored_at": later, "technical": {"sharpness": 11.0, "fingerprint": "t-2"}}])
+    metadata.refresh(judged)
+    assert pending(judged, technical="t-2", **more)["a-1"] == ["cotracker", "dover", *unnamed]
+
+
 def test_clip_that_passes_after_it_was_measured_anew_goes_on_to_the_next_scorers(judged):
     later = now() + timedelta(seconds=1)
     judged.ledger.append("scores", [{"clip_id": "a-1", "run_id": "s", "scored_at": later, "technical": {"sharpness": 11.0, "fingerprint": "t-2"}}])

@@ -107,9 +107,10 @@ def test_a_scorer_that_is_left_out_is_one_short_line(tmp_path, monkeypatch):
     assert all(len(left_out(name, ScoreConfig())) < 100 and "\n" not in left_out(name, ScoreConfig()) for name in skipped)
 
 
-def test_cascade_spares_failing_clips_until_its_rules_change(spark, videos, tmp_path):
+@pytest.mark.parametrize("order", [(("technical",), ("flow",)), (("technical",),)], ids=["named", "not named"])
+def test_cascade_spares_failing_clips_until_its_rules_change(spark, videos, tmp_path, order):
     lake = lake_at(tmp_path / "lake", videos)
-    strict = Policy("strict", (Rule("sharp", "technical.sharpness", ">=", 1e9),), cascade=(("technical",), ("flow",)))
+    strict = Policy("strict", (Rule("sharp", "technical.sharpness", ">=", 1e9),), cascade=order)
     spared = ScoreConfig(scorers=CONFIG.scorers, cascade=strict, device="cpu", quiet=True)
     summary = run(spark, lake, spared)
     assert summary.counts == {"in": 9, "pending": 9, "scored": 9, "failed": 0}

@@ -216,6 +216,7 @@ ORDERS = {
     "alone in the first group": (("sync",), ("technical",), ("head",)),
     "named last": (("technical",), ("head",), ("sync",)),
     "head not named": (("technical",), ("sync",)),
+    "neither named": (("technical",),),
 }
 
 
@@ -227,3 +228,21 @@ def test_cascade_runs_no_scorer_before_the_head_it_needs_and_spares_both_alike(v
         assert (row["sync"], row["head"]) == (Skipped("bright"), Skipped("bright"))
     alive = outcomes(asked[:1], scorers, cascade=Cascade(Policy("p", (replace(BRIGHT[0], value=0.0),), cascade=order)))[0]
     assert alive["sync"] == {"of_head": alive["head"]["mean"]}
+
+
+def test_scorer_that_the_cascade_does_not_name_comes_last_and_only_for_clips_still_alive(video):
+    order = (("every",), ("middle",))
+    scorers = [MeanOfEvery(name="unnamed"), MeanOfEvery(name="middle"), MeanOfEvery()]
+    for column in ("every.mean", "middle.mean"):
+        cascade = Cascade(Policy("p", (Rule("bright", column, ">=", 1000.0),), cascade=order))
+        (row,) = outcomes([Asked(clip(video, 0, 1), ("unnamed", "middle", "every"))], scorers, cascade=cascade)
+        assert row["unnamed"] == Skipped("bright") and row["every"]["frames"] == 5
+    (alive,) = outcomes([Asked(clip(video, 0, 1), ("unnamed", "middle", "every"))], scorers, cascade=Cascade(Policy("p", (), cascade=order)))
+    assert list(alive) == ["every", "middle", "unnamed"] and alive["unnamed"]["frames"] == 5
+
+
+def test_rule_over_a_scorer_that_the_cascade_does_not_name_spares_nothing(video):
+    cascade = Cascade(Policy("p", (Rule("bright", "unnamed.mean", ">=", 1000.0),), cascade=(("every",), ("middle",))))
+    asked = Asked(clip(video, 0, 1), ("every", "middle", "another"), {"unnamed": {"mean": 5.0}})
+    (row,) = outcomes([asked], [MeanOfEvery(), MeanOfEvery(name="middle"), MeanOfEvery(name="another")], cascade=cascade)
+    assert not any(isinstance(outcome, Skipped) for outcome in row.values())
