@@ -48,19 +48,24 @@ def made(name: str, configs: Mapping[str, Any] = _DEFAULTS) -> Scorer:
 
 
 def available_scorers(configs: Mapping[str, Any] = _DEFAULTS) -> tuple[list[str], dict[str, str]]:
-    """Names of the scorers whose weights are there, and for each of the others the sentence that says what it lacks."""
-    lacking = {name: _lacks(made(name, configs)) for name in SCORERS}
+    """Names of the scorers whose weights are there, their own and those of what they need, and for each of the others the sentence that says
+    what it lacks."""
+    lacking = {name: next(filter(None, (_lacks(made(each, configs)) for each in _with_needed(name))), "") for name in SCORERS}
     return [name for name, sentence in lacking.items() if not sentence], {name: sentence for name, sentence in lacking.items() if sentence}
 
 
 def lacking_weights(name: str, configs: Mapping[str, Any] = _DEFAULTS) -> list[str]:
-    """Names of the weights that the scorer `name`, configured so, needs and that are not there."""
-    return [weight for weight in made(name, configs).weights if not weights.available(weight)]
+    """Names of the weights that the scorer `name`, configured so, and those it needs lack."""
+    return [weight for each in _with_needed(name) for weight in made(each, configs).weights if not weights.available(weight)]
 
 
 def needed_by(name: str) -> frozenset[str]:
     """Names of the scorers whose values the scorer `name` takes: they are measured before it, in the same run."""
     return _kind(name).needs & SCORERS.keys() if name in SCORERS else frozenset()
+
+
+def _with_needed(name: str) -> list[str]:
+    return [name, *sorted(needed_by(name))]
 
 
 def default_config(name: str) -> Any:

@@ -65,3 +65,13 @@ def test_fingerprint_changes_with_the_bytes_of_the_weights(tmp_path):
     before = fingerprint_of("head")
     weights.add(write_pack(tmp_path / "pack", np.eye(3)), "custom-pack")
     assert fingerprint_of("head") != before
+
+
+def test_scorer_without_the_head_it_needs_is_not_available(monkeypatch):
+    there = weights.available
+    monkeypatch.setattr(weights, "available", lambda name: name == "syncnet" or there(name))
+    assert "sync" in available_scorers()[0]
+    configs = {"head": HeadConfig(backend="insightface:buffalo_l")}
+    names, skipped = available_scorers(configs)
+    assert "sync" not in names and "weights fetch buffalo_l" in skipped["sync"]
+    assert registry.lacking_weights("sync", configs) == ["buffalo_l"]
