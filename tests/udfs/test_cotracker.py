@@ -11,13 +11,15 @@ from tests.udfs.nets.golden_rules import texture, write_golden_checkpoint
 from tests.udfs.watching import watch
 from udfs import weights
 from udfs.cotracker import CoTracker, CoTrackerConfig
+from udfs.footage.tiny import tiny_video
 from udfs.nets.cotracker3 import camera
 from udfs.nets.cotracker3.camera import Motion, paper_motion, visible_ratio
 from udfs.nets.cotracker3.network import CoTracker3, Tracks, track_offline
 from udfs.nets.cotracker3.session import network_on
 from udfs.nets.cotracker3.sizes import quarter, short_side
 from udfs.registry import build
-from udfs.scorer import Device
+from udfs.scorer import Clip, Device
+from udfs.scoring import Asked, score_clips
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +66,16 @@ def test_ratio_is_the_same_with_the_backward_pass(installed, monkeypatch):
 
 def test_one_frame_is_in_sight_altogether(installed):
     assert watch(CoTracker(CoTrackerConfig(points_per_side=3)), texture(1, 64, 64, 9))["cotracker_ratio"] == 1.0
+
+
+def test_clips_scored_together_have_the_values_of_each_alone(installed, tmp_path):
+    video = str(tiny_video(tmp_path / "drift.mp4", seconds=3, size=(160, 120), kind="texture", audio=None, shots=2))
+    scorer = CoTracker(CoTrackerConfig(points_per_side=4))
+    scorer.setup(Device())
+    asked = [Asked(Clip(name, "v", video, start, end, 160, 120, 25.0, False), ("cotracker",)) for name, start, end in (("a", 0.0, 0.1), ("b", 1.0, 1.6))]
+    alone, together = ([row["cotracker"] for _, row in score_clips(asked, [scorer], clips_per_batch=size)] for size in (1, 2))
+    assert alone == together
+    assert alone[0]["cotracker_ratio"] != alone[1]["cotracker_ratio"]
 
 
 NETWORK = SimpleNamespace(time_emb=torch.zeros(1), pyramid=lambda video: None)
