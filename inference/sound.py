@@ -13,7 +13,7 @@ from inference.on_disk import OnDisk
 from schemas.codes import Rejected
 from training.audio_windows import PAD_FRAMES, ROWS, ROWS_PER_FRAME
 from training.model.audio_projection import AudioProjection
-from udfs.audio import SAMPLE_RATE_HZ, audio_input
+from udfs.audio import SAMPLE_RATE_HZ, audio_input, mono_16k
 from udfs.ffmpeg import explain, ffmpeg_arguments, run
 from udfs.header import Header, read_header
 from udfs.limits import DEFAULT_LIMITS, Limits
@@ -41,8 +41,7 @@ def whole_sound(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> NDArray[np
     header = read_header(path, limits)
     if header.audio_codec is None:
         raise Rejected("no_audio", f"{path} has no sound")
-    mono = whole_stream(path, header).filter("aresample", SAMPLE_RATE_HZ).filter("aformat", sample_fmts="flt", channel_layouts="mono")
-    output = mono.output("pipe:1", format="f32le")
+    output = mono_16k(whole_stream(path, header)).output("pipe:1", format="f32le")
     finished = run("ffmpeg", ffmpeg_arguments(output), limit_s=limits.decode_timeout_s(LONGEST_S), max_output_bytes=int(LONGEST_S) * SAMPLE_RATE_HZ * 4)
     if finished.status != 0 or len(finished.output) < 4:
         raise explain(finished) if finished.status != 0 else Rejected("no_audio", f"{path} has a sound stream of no length")

@@ -33,7 +33,7 @@ from udfs.score_worker import item_clip
 from udfs.scorer import RGB, Clip
 from udfs.speech_features import SpeechEncoder
 
-VERSION = 2
+VERSION = 3
 """Raised when the same clip gives another sample."""
 
 FPS = 25.0

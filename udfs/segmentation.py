@@ -33,6 +33,8 @@ from udfs.timeline import timeline
 
 VERSION = 1
 """Raised by hand when the same preset and weights give other clips (law 5)."""
+VERSION_WITH_SPEECH = 2
+"""The same of presets that measure speech."""
 
 SOUND_PIECE_S = 600.0
 """Sound is decoded in pieces of this length, so that hours of it are never held."""
@@ -72,7 +74,7 @@ def needed_weights(preset: Preset) -> tuple[str, ...]:
 
 def segment_fingerprint(preset: Preset) -> str:
     """Fingerprint of what a preset makes. Raises `MissingError` when weights are not there."""
-    return fingerprint("segment", VERSION, preset, {name: weights.sha256(name) for name in needed_weights(preset)})
+    return fingerprint("segment", VERSION_WITH_SPEECH if preset.speech else VERSION, preset, {name: weights.sha256(name) for name in needed_weights(preset)})
 
 
 def segment_items(plan: SegmentPlan, items: list[Row]) -> Iterator[tuple[int, list[Row]]]:

@@ -44,7 +44,7 @@ class Sync:
     """
 
     name = "sync"
-    version = 1
+    version = 2
     needs: frozenset[str] = frozenset({"audio_16k", "head"})
     weights: tuple[str, ...] = ("syncnet",)
 

@@ -1,6 +1,11 @@
+import subprocess
+import wave
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from inference.sound import whole_sound
 from schemas.codes import Rejected
 from tests.udfs.clips import PICTURE, convert, make
 from udfs.media import audio_16k
@@ -65,6 +70,61 @@ def test_silent_film_has_no_audio(tmp_path):
     with pytest.raises(Rejected) as caught:
         audio_16k(make(tmp_path / "a.mp4", sound=None))
     assert caught.value.code == "no_audio"
+
+
+def constant(path: Path, levels: dict[str, float], seconds: float = 1.0, *options: str) -> Path:
+    """Sound whose channels keep one level each."""
+    each = [f"aevalsrc=exprs={'|'.join(map(str, levels.values()))}:channel_layout={'+'.join(levels)}:sample_rate=48000:duration={seconds}"]
+    return make(path, *options, picture=None, sound=each[0])
+
+
+STEREO = {"FL": 0.5, "FR": 0.5}
+SURROUND = {"FL": 0.5, "FR": 0.5, "FC": 0.5, "LFE": 0.5, "BL": 0.5, "BR": 0.5}
+MANY = {name: 0.1 * number for number, name in enumerate(("FL", "FR", "FC", "BL", "BR", "SL", "SR"))}
+
+
+@pytest.mark.parametrize("levels", [{"FC": 0.5}, STEREO, {"FL": 0.8, "FR": -0.2}, SURROUND, {**SURROUND, "LFE": -0.7}, MANY])
+def test_mono_is_the_mean_of_the_channels(tmp_path, levels):
+    path = constant(tmp_path / "a.wav", levels, 1.0, "-c:a", "pcm_f32le")
+    for samples in (audio_16k(path), whole_sound(path)):
+        assert samples[2000:-2000] == pytest.approx(sum(levels.values()) / len(levels), abs=1e-4)
+
+
+def test_loud_sound_of_many_channels_stays_within_1(tmp_path):
+    path = constant(tmp_path / "a.flac", dict.fromkeys(SURROUND, 0.99))
+    assert 0.98 < np.abs(audio_16k(path)[2000:-2000]).max() <= 1.0
+
+
+def test_channels_without_names_are_heard_too(tmp_path):
+    path = tmp_path / "a.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(10)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(np.full((16_000, 10), 1 << 14, np.int16).tobytes())
+    assert audio_16k(path) == pytest.approx(0.5, abs=1e-4)
+
+
+def test_mono_sound_is_the_resampled_sound_bit_for_bit(tmp_path):
+    for name, options in (("a.wav", ()), ("a.flac", ()), ("a.m4a", ()), ("a.mp3", ()), ("f.wav", ("-c:a", "pcm_f32le")), ("d.wav", ("-c:a", "pcm_f64le"))):
+        path = make(tmp_path / name, "-ac", "1", *options, picture=None)
+        filters = "aresample=async=1:first_pts=0,aresample=16000,aformat=sample_fmts=flt:channel_layouts=mono"
+        command = ["ffmpeg", "-v", "error", "-nostdin", "-i", str(path), "-af", filters, "-f", "f32le", "-"]
+        expected = np.frombuffer(subprocess.run(command, capture_output=True, check=True).stdout, np.float32)
+        assert np.array_equal(whole_sound(path), expected), name
+
+
+def test_sound_whose_channels_change_on_the_way_keeps_its_level(tmp_path):
+    parts = []
+    for number, names in enumerate((SURROUND, STEREO, {"FC": 0.5})):
+        tones = f"aevalsrc=exprs={'|'.join(['0.5*sin(880*PI*t)'] * len(names))}:channel_layout={'+'.join(names)}:sample_rate=48000:duration=2"
+        parts.append(make(tmp_path / f"{number}.ts", "-c:a", "ac3", picture=None, sound=tones))
+    joined = convert(tmp_path / "joined.ts", "-i", "concat:" + "|".join(map(str, parts)), "-c", "copy")
+    samples = whole_sound(joined)
+    assert len(samples) / 16_000 == pytest.approx(6.0, abs=0.1)
+    for start_s in (0.5, 2.5, 4.5):
+        assert np.abs(samples[int(start_s * 16_000) : int((start_s + 1) * 16_000)]).max() == pytest.approx(0.5, abs=0.02)
+    assert np.abs(audio_16k(joined)).max() == pytest.approx(0.5, abs=0.05)
 
 
 def test_empty_span_is_no_sample(beep):

@@ -165,7 +165,7 @@ def test_clip_without_sound_is_told_before_anything_is_decoded(tools, tmp_path):
 def test_everything_that_shapes_a_sample_is_in_its_fingerprint():
     others = [replace(SETTINGS, side_px=64), replace(SETTINGS, track=replace(SETTINGS.track, most_missing=0.5)), replace(SETTINGS, landmarks="dlib68")]
     found = {settings.fingerprint for settings in (SETTINGS, *others)}
-    assert len(found) == 4 and all(name.startswith("random:prepare-v2-") for name in found)
+    assert len(found) == 4 and all(name.startswith("random:prepare-v3-") for name in found)
 
 
 def test_real_speaker_end_to_end(corpus, tools):

@@ -81,7 +81,7 @@ def test_values_of_golden_weights_change_only_with_the_version(tmp_path, monkeyp
     scorer.setup(Device())
     faces = [{"time_s": 0.0, "box": BOX}, {"time_s": 1.0, "box": [36.0, 22.0, 96.0, 102.0]}]
     values = scorer.score([view_of(scorer, texture(28, 120, 140, 3), faces, sound_of(1.12))])[0]
-    assert Sync.version == 1
+    assert Sync.version == 2
     assert list(values) == NAMES
     assert values == pytest.approx(GOLDEN, abs=0.05)
 
