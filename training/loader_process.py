@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import traceback
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,13 +17,11 @@ import numpy as np
 from schemas.errors import TalkvidError
 from training.batch import SampleKey
 from training.sample import SampleShape
-from training.snapshot import FileGoneError
 from training.stream_work import Arrays, StreamWork
 
 SLOTS = 3
 """Batches that a process may be ahead."""
 ALIGNMENT = 64
-_ERRORS = {kind.__name__: kind for kind in (TalkvidError, FileGoneError)}
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class LoaderProcess:
     def next(self) -> Iterator[Made]:
         """The next batch; its arrays may be used inside the block only.
 
-        Raises what ended the process: `FileGoneError`, `TalkvidError`, or `TalkvidError` when it was killed.
+        Raises what ended the process: a `TalkvidError` as its own class, anything else, or a kill, as a `TalkvidError` that says which.
         """
         try:
             message = self._pipe.recv()
@@ -60,7 +59,7 @@ class LoaderProcess:
             self._process.join(10)
             raise TalkvidError(f"a loader process ended with status {self._process.exitcode}; if memory ran out, use fewer workers") from None
         if message[0] == "error":
-            raise _ERRORS.get(message[1], TalkvidError)(message[2])
+            raise message[1](message[2])
         _, step, keys, slot = message
         yield Made(step, keys, self._views[slot])
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -111,8 +110,15 @@ def _serve(work: StreamWork, memory: list[Any], pipe: Connection) -> None:
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
     except TalkvidError as error:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            pipe.send(("error", type(error).__name__, str(error)))
+        _tell(pipe, type(error), str(error))
+    except Exception as error:  # noqa: BLE001 - the trainer is told, its traceback goes to the log
+        traceback.print_exc()
+        _tell(pipe, TalkvidError, f"a loader process failed: {type(error).__name__}: {error}")
+
+
+def _tell(pipe: Connection, kind: type[TalkvidError], sentence: str) -> None:
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        pipe.send(("error", kind, sentence))
 
 
 def _one_thread() -> None:
