@@ -1,6 +1,7 @@
 """The loop on batches made of their number: what it repeats, keeps, refuses; each training bug of the scripts replaced stays away (talkvid.md §11.7)."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -115,14 +116,21 @@ def test_validation_leaves_training_as_it_was(whole, tmp_path):
     assert trained(folder, ema=0.5, validate_every=2) == whole[1]
     assert same(weights(folder), weights(whole[0]))
     assert torch.equal(torch.get_rng_state(), before)
+    measured = told_to_tensorboard(folder, "validation/loss")
+    assert sorted(measured) == [2, 4, 6] and all(math.isfinite(loss) and loss > 0 for loss in measured.values())
+
+
+def told_to_tensorboard(folder: Path, name: str) -> dict[int, float]:
+    """A scalar by step."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return {event.step: event.value for event in events.Scalars(name)}
 
 
 def test_every_step_is_told_to_tensorboard(whole):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    events = EventAccumulator(str(whole[0]))
-    events.Reload()
-    told = {event.step: event.value for event in events.Scalars("train/loss")}
+    told = told_to_tensorboard(whole[0], "train/loss")
     assert told == pytest.approx(whole[1])
     assert sorted(told) == [1, 2, 3, 4, 5, 6]
 
