@@ -109,7 +109,7 @@ class Settings:
     checkpoint_every: int = 1000
     keep_checkpoints: int = 3
     export_every: int = 10000
-    """Steps; the official five files are written at the end in any case."""
+    """Steps; the official five files are written at the first checkpoint from each multiple on (0: at none), and at the end in any case."""
     engine: str = "auto"
     """`deepspeed`: ZeRO-2; `plain`: torch alone; `auto`: DeepSpeed where it is installed."""
 
@@ -169,6 +169,10 @@ class Settings:
     def motion(self) -> bool:
         """True when motion modules and audio attention run."""
         return self.stage not in WITHOUT_MOTION
+
+    def exports_at(self, checkpoint: int) -> bool:
+        """Whether a model is due since the checkpoint before this one, `checkpoint` being the step of one of every `checkpoint_every`."""
+        return self.export_every > 0 and checkpoint % self.export_every < self.checkpoint_every
 
     def text(self) -> str:
         """As YAML that `read` takes."""

@@ -116,7 +116,7 @@ def train(job: Job, source: Source, shelf: "Shelf | None" = None) -> "Outcome":
         trainer, manifest = _built(shelf, settings, step, source, processes)
 
         def after_checkpoint(done: int) -> None:
-            if settings.export_every and done % settings.export_every == 0 or done == settings.steps:
+            if settings.exports_at(done) or done == settings.steps:
                 if processes.first:
                     export(shelf.folder, settings, shelf.written(done))
                     shelf.share_model()

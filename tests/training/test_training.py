@@ -13,7 +13,7 @@ import torch
 
 from schemas.errors import Interrupted, MissingError, UsageError, VerificationError
 from tests.training.toy_source import ToySource, toy_batch, write_config
-from training import checkpoints, exported
+from training import checkpoints, export_model, exported
 from training.core_step import draws_of, inputs_of, loss_of
 from training.engine import PlainEngine
 from training.export_model import model_of
@@ -118,6 +118,16 @@ def test_validation_leaves_training_as_it_was(whole, tmp_path):
     assert torch.equal(torch.get_rng_state(), before)
     measured = told_to_tensorboard(folder, "validation/loss")
     assert sorted(measured) == [2, 4, 6] and all(math.isfinite(loss) and loss > 0 for loss in measured.values())
+
+
+def test_a_model_is_exported_at_the_first_checkpoint_after_each_time_it_is_due(tmp_path, monkeypatch):
+    real, exports = export_model.export, []
+    monkeypatch.setattr(export_model, "export", lambda folder, settings, step: exports.append(step.manifest.step) or real(folder, settings, step))
+    trained(tmp_path / "stage_3", checkpoint_every=2, export_every=3)
+    assert exports == [4, 6]
+    settings = read(3, None, {"checkpoint_every": "1500", "export_every": "10000"})
+    assert [step for step in range(1500, 40000, 1500) if settings.exports_at(step)] == [10500, 21000, 30000]
+    assert not any(read(3, None, {"export_every": "0"}).exports_at(step) for step in range(1000, 30000, 1000))
 
 
 def told_to_tensorboard(folder: Path, name: str) -> dict[int, float]:
