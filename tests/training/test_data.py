@@ -155,11 +155,37 @@ def row_groups_read(monkeypatch) -> list:
     return groups
 
 
-def test_every_byte_comes_through_petastorm_each_row_group_once(snapshot, row_groups_read, monkeypatch) -> None:
+@pytest.fixture
+def petastorm_served(monkeypatch) -> list:
+    """(row group, its clips) of what Petastorm's own worker was given to read and its own reader gave back."""
+    from training import petastorm_compat  # noqa: F401, I001 - Petastorm can be imported after it
+    from petastorm.arrow_reader_worker import ArrowReaderWorker
+    from petastorm.reader import Reader
+
+    process, give, asked, served = ArrowReaderWorker.process, Reader.__next__, [], []
+
+    def processed(worker, piece_index, *args, **more):
+        piece = worker._split_pieces[piece_index]
+        asked.append((str(piece.path), piece.row_group))
+        return process(worker, piece_index, *args, **more)
+
+    def given(reader):
+        group = give(reader)
+        served.append((asked.pop(0), set(group.clip_id)))
+        return group
+
+    monkeypatch.setattr(ArrowReaderWorker, "process", processed)
+    monkeypatch.setattr(Reader, "__next__", given)
+    return served
+
+
+def test_every_byte_comes_through_petastorm_each_row_group_once(snapshot, row_groups_read, petastorm_served, monkeypatch) -> None:
     monkeypatch.setattr(pq, "read_table", None)
-    batches(snapshot, 7)
+    shown = {key.clip_id for batch in batches(snapshot, 7) for key in batch.samples}
     assert len(row_groups_read) == len(set(row_groups_read)) == 5
     assert {path for path, _ in row_groups_read} == {file.uri for file in snapshot.files}
+    assert sorted(group for group, _ in petastorm_served) == sorted(row_groups_read)
+    assert shown == set.union(*(clips for _, clips in petastorm_served))
 
 
 def test_rows_held_in_memory_are_bounded_over_many_epochs(snapshot, monkeypatch) -> None:
