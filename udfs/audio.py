@@ -18,7 +18,7 @@ PREROLL_S = 3.0
 """Sound decoded before it is wanted: codecs need a few frames to settle after a seek, and some demuxers land late."""
 
 QUICK_COUNTS = (1, 2, 6)
-"""Numbers of channels whose mean is written out; that of others costs about four times as long."""
+"""Numbers of channels whose mean is written out; that of others takes about twice as long."""
 
 
 def audio_16k(path: str | Path, start_s: float = 0.0, end_s: float | None = None, *, limits: Limits = DEFAULT_LIMITS) -> NDArray[np.float32]:
