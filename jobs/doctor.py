@@ -1,6 +1,5 @@
 """`talkvid doctor`: looks at the driver and every executor, and says what to do."""
 
-import secrets
 import sys
 import time
 from argparse import ArgumentParser, Namespace
@@ -19,7 +18,8 @@ from jobs.doctor_lines import Line
 from jobs.job import Job
 from jobs.summary import Summary
 from schemas.errors import MissingError
-from udfs.health import Facts, facts
+from udfs.health import Facts, executor_facts, facts
+from udfs.lake_probe import LakeProbe, confirmed, laid
 from udfs.spark import take_gpu
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ def configure(args: Namespace) -> DoctorConfig:
 
 def run(spark: "SparkSession | None", lake: "Lake", config: DoctorConfig) -> Summary:
     """Look at the driver, then through a session at every executor."""
-    probe = secrets.token_hex(4)
-    mine = facts(lake.place.root, probe)
     jars = jars_installed() or jars_in_cache()
     advice = "" if jars else f"run make setup, or give spark-submit --packages {DELTA_COORDINATE}"
-    lines = [*doctor_lines.driver(mine, len(jars), advice), *_cluster(config, lake, mine, probe)]
+    with laid(lake.place.root) as probe:
+        mine = facts() | {"store": probe.told}
+        lines = [*doctor_lines.driver(mine, len(jars), advice), *_cluster(config, mine, probe)]
     wrong = [line for line in lines if not line.fine]
     summary = Summary("doctor", {"in": len(lines), "ok": len(lines) - len(wrong), "wrong": len(wrong)}, results=_table(lines))
     summary.extra["lines"] = [{"where": line.where, "what": line.what, "found": line.found, "advice": line.advice} for line in lines]
@@ -60,7 +60,7 @@ def run(spark: "SparkSession | None", lake: "Lake", config: DoctorConfig) -> Sum
     return summary
 
 
-def _cluster(config: DoctorConfig, lake: "Lake", mine: Facts, probe: str) -> list[Line]:
+def _cluster(config: DoctorConfig, mine: Facts, probe: LakeProbe) -> list[Line]:
     """Lines of the session and its executors."""
     with Sessions(config.master, dict(config.conf)) as sessions:
         try:
@@ -68,7 +68,7 @@ def _cluster(config: DoctorConfig, lake: "Lake", mine: Facts, probe: str) -> lis
         except MissingError as error:
             return [Line("cluster", "session", "none", str(error))]
         began = time.time()
-        found = census(session, partial(facts, lake.place.root, probe), take_gpu)
+        found = census(session, partial(executor_facts, probe), take_gpu)
         span = (began, time.time())
         where = "this machine" if is_local(session) else session.sparkContext.master
         lines = [Line("cluster", "session", f"Spark {session.version} on {where}, {len(found.answers)} of {max(1, len(found.hosts))} executors answered")]
@@ -77,7 +77,7 @@ def _cluster(config: DoctorConfig, lake: "Lake", mine: Facts, probe: str) -> lis
         gpus = executor_gpus(session) > 0
     names = _names(found.answers)
     for name, told in zip(names, found.answers):
-        lines += doctor_lines.executor(name, told, mine, gpus, span)
+        lines += doctor_lines.executor(name, told | {"store": confirmed(probe, told)}, mine, gpus, span)
     return [*lines, *(doctor_lines.silent(host, found.error) for host in _unheard(found)), *doctor_lines.shared_gpus(found.answers)]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from udfs.health import Facts
+from udfs.lake_probe import OK, UNSHARED_FOLDER, UNSHARED_STORE
 
 LEAST_SCRATCH_GIB = 2.0
 MOST_SKEW_S = 5.0
@@ -13,6 +14,11 @@ FFMPEG = range(5, 8)
 JAVA = ("17.", "21.")
 NOT_COMPARED = frozenset({"talkvid-spark", "pip", "setuptools", "wheel", "pyspark", "delta-spark", "delta_spark"})
 """Packages that may differ: the project travels as a zip, and managers may ship pyspark of their own."""
+_REACH = "a lake is a folder that all nodes share, or an s3a:// prefix with AWS_… credentials in their environment"
+_SHARE = {
+    UNSHARED_FOLDER: "the folder is not shared: use an object store (s3a://…), or a shared file system that every node mounts at this path",
+    UNSHARED_STORE: "the address leads to another store there: set the driver's AWS_ENDPOINT_URL in the environment of every node",
+}
 
 
 @dataclass(frozen=True)
@@ -112,11 +118,9 @@ def _scratch(where: str, told: Facts) -> Line:
 
 
 def _store(where: str, told: Facts) -> Line:
-    if told["store"] == "ok":
-        return Line(where, "lake", "write, read and delete")
-    return Line(
-        where, "lake", f"no {told['store']}", "a lake is a folder that all nodes share, or an s3a:// prefix with AWS_… credentials in their environment"
-    )
+    if told["store"] == OK:
+        return Line(where, "lake", "write, read and delete" + (", and it is the driver's" if told.get("left") else ""))
+    return Line(where, "lake", told["store"], _SHARE.get(told["store"], _REACH))
 
 
 def _python(where: str, told: Facts, first: Facts) -> Line:

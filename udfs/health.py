@@ -1,9 +1,8 @@
-"""What a machine tells of itself for `talkvid doctor`: versions, programs, GPUs, weights, space, credentials, its clock.
+"""What a machine tells of itself for `talkvid doctor`: versions, programs, GPUs, weights, space, its clock.
 
 Runs on the driver and inside a task of every executor. Nothing here raises: what cannot be had is told as a sentence.
 """
 
-import contextlib
 import os
 import shutil
 import socket
@@ -14,13 +13,14 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+from udfs.lake_probe import LakeProbe, answered
+
 Facts = dict[str, Any]
 _PROBE = b"talkvid doctor was here\n"
 
 
-def facts(lake: str, probe: str) -> Facts:
-    """Everything that the doctor compares. `probe` is the name of a small file that this machine writes, reads and deletes below
-    the lake `lake`; the driver's own lies there meanwhile (`told_by_driver`)."""
+def facts() -> Facts:
+    """Everything that the doctor compares but the lake, which `lake_probe` looks at."""
     began = time.time()
     told: Facts = {
         "host": socket.gethostname(),
@@ -34,9 +34,13 @@ def facts(lake: str, probe: str) -> Facts:
         "gpus": gpus(),
         "weights": _weights(),
         "scratch": _scratch(),
-        "store": _store(lake, f"{probe}-{socket.gethostname()}-{os.getpid()}"),
     }
     return told | {"began": began, "ended": time.time()}
+
+
+def executor_facts(probe: LakeProbe) -> Facts:
+    """The same of an executor, and what it finds of the driver's file below the lake."""
+    return facts() | answered(probe)
 
 
 def packages() -> dict[str, str]:
@@ -107,30 +111,3 @@ def _scratch() -> dict[str, Any]:
         return {"folder": str(folder), "free_gib": shutil.disk_usage(folder).free / 2**30}
     except Exception as error:  # noqa: BLE001 - as above
         return {"error": f"{type(error).__name__}: {error}"}
-
-
-def _store(lake: str, name: str) -> str:
-    """`ok`, or which of write, read and delete below the lake failed, and how."""
-    doing = "write"
-    try:
-        from schemas import storage
-
-        there = storage.is_remote(lake) or Path(lake).exists()
-        place = storage.at(lake, ".doctor", name)
-        storage.put_bytes(_PROBE, place)
-        doing = "read"
-        if storage.read_bytes(place) != _PROBE:
-            return "read: what came back is not what was written"
-        doing = "delete"
-        storage.delete(place)
-        _tidy(lake, there)
-        return "ok"
-    except Exception as error:  # noqa: BLE001 - as above
-        return f"{doing}: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
-
-
-def _tidy(lake: str, there: bool) -> None:
-    """Remove the folders that the probe made; another machine's may be in them."""
-    for folder in [Path(lake, ".doctor"), *([] if there else [Path(lake)])]:
-        with contextlib.suppress(OSError):
-            folder.rmdir()

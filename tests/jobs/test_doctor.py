@@ -1,20 +1,24 @@
 """The doctor: facts of this machine, what is made of them, and the verb's table and exit."""
 
 import copy
+import json
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
+from cluster.census import Census
 from jobs import cli, doctor, doctor_lines
-from udfs.health import facts
+from udfs.health import executor_facts, facts
+from udfs.lake_probe import UNSHARED_FOLDER, UNSHARED_STORE, laid
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory) -> dict:
     """What this machine tells, as an executor would."""
-    folder = tmp_path_factory.mktemp("doctor")
-    return facts(str(folder / "lake"), "probe") | {"gpu": None, "daemon": 1}
+    with laid(str(tmp_path_factory.mktemp("doctor") / "lake")) as probe:
+        return executor_facts(probe) | {"gpu": None, "daemon": 1}
 
 
 def advice(told: dict, first: dict, wants_gpu: bool = False, span: tuple[float, float] | None = None) -> dict[str, str]:
@@ -43,7 +47,9 @@ def test_facts_know_the_machine(told):
         ("ffmpeg build", {"ffmpeg": "ffmpeg version 6.0 Copyright"}, "one build everywhere"),
         ("scratch", {"scratch": {"folder": "/s", "free_gib": 0.5}}, "TALKVID_SCRATCH"),
         ("scratch", {"scratch": {"error": "PermissionError"}}, "TALKVID_SCRATCH"),
-        ("lake", {"store": "write: denied"}, "AWS_"),
+        ("lake", {"store": "no write: denied"}, "AWS_"),
+        ("lake", {"store": UNSHARED_FOLDER}, "not shared: use an object store"),
+        ("lake", {"store": UNSHARED_STORE}, "AWS_ENDPOINT_URL"),
         ("weights", {"weights": "ModuleNotFoundError: torch"}, "torch"),
     ],
 )
@@ -108,14 +114,26 @@ def test_the_verb_exits_3_after_the_table_when_something_is_wrong(same_session, 
     assert "1 of 9 things are wrong" in printed.err
 
 
-def test_an_executor_goes_by_the_name_that_yarn_gives_its_node(tmp_path, monkeypatch):
+def test_a_lake_folder_that_an_executor_has_for_itself_is_wrong(same_session, tmp_path, monkeypatch, capsys, told):
+    def census(_: object, ask, *__: object) -> Census:
+        (probe,) = ask.args
+        return Census([told | ask.func(replace(probe, lake=str(tmp_path / "node" / "lake")))], [told["host"]])
+
+    monkeypatch.setattr(doctor, "is_local", lambda _: False)
+    monkeypatch.setattr(doctor, "census", census)
+    assert cli.run_verb(doctor.JOB, ["--json", "--lake", str(tmp_path / "lake")]) == 3
+    lines = {(line["where"], line["what"]): line for line in json.loads(capsys.readouterr().out)["lines"]}
+    assert lines["driver", "lake"]["advice"] == ""
+    assert "not shared" in lines[told["host"], "lake"]["advice"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_executor_goes_by_the_name_that_yarn_gives_its_node(monkeypatch):
     monkeypatch.setenv("NM_HOST", "node7.example.org")
-    assert "node7.example.org" in facts(str(tmp_path), "probe")["addresses"]
+    assert "node7.example.org" in facts()["addresses"]
 
 
 def test_an_executor_without_an_answer_is_named(told):
-    from cluster.census import Census
-
     found = Census([told | {"addresses": ["10.0.0.11"]}], ["10.0.0.11", "10.0.0.12"])
     assert doctor._unheard(found) == ["10.0.0.12"]
     assert "spark.pyspark.python" in doctor_lines.silent("10.0.0.12", "").advice
