@@ -1,8 +1,9 @@
 """Asking every executor of an application something."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from cluster.stages import executor_gpus, executors, is_local
@@ -24,8 +25,10 @@ class Census:
     error: str = ""
 
 
-def census(spark: "SparkSession", ask: Callable[[], dict[str, Any]], take_gpu: Callable[[], Any]) -> Census:
-    """Ask every executor once, after `take_gpu` said which GPU its task has.
+def census(
+    spark: "SparkSession", ask: Callable[[], dict[str, Any]], take_gpu: Callable[[], Any], expressions: Mapping[str, str] = MappingProxyType({})
+) -> Census:
+    """Ask every executor once, after `take_gpu` said which GPU its task has. Its JVM is asked the SQL `expressions`, by name.
 
     An executor whose Python does not start gives no answer, and costs nobody else his.
     """
@@ -33,17 +36,19 @@ def census(spark: "SparkSession", ask: Callable[[], dict[str, Any]], take_gpu: C
     slots = executors(spark) if executor_gpus(spark) else max(1, context.defaultParallelism)
     count = 1 if is_local(spark) else slots * TASKS_PER_SLOT
 
-    def answer(_: Iterable[int]) -> Iterator[dict[str, Any]]:
+    def answer(rows: Iterable[Any]) -> Iterator[dict[str, Any]]:
         import os
 
         gpu = take_gpu()
         told = ask()
         time.sleep(0 if count == 1 else LINGER_S)
-        yield told | {"gpu": gpu, "daemon": os.getppid()}
+        said = {name: value for row in rows for name, value in row.asDict().items()}
+        yield told | said | {"gpu": gpu, "daemon": os.getppid()}
 
     error = ""
     try:
-        answers = context.parallelize(range(count), count).mapPartitions(answer).collect()
+        columns = [f"{expression} AS {name}" for name, expression in expressions.items()]
+        answers = spark.range(0, count, 1, count).selectExpr(*columns).rdd.mapPartitions(answer).collect()
     except Exception as problem:  # noqa: BLE001 - the doctor tells what is wrong with a cluster, whatever it is
         answers, error = [], _reason(str(problem))
     hosts = [info.host() for info in context._jsc.sc().statusTracker().getExecutorInfos()]
@@ -67,4 +72,4 @@ def _reason(text: str) -> str:
     for line in text.splitlines():
         if any(word in line for word in words):
             return line.strip()[:300]
-    return text.splitlines()[0][:300] if text else "the job failed"
+    return next((line for line in text.splitlines() if line.strip()), "the job failed")[:300]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cluster import executor_jvm
 from cluster.census import Census, census
 from cluster.jars import DELTA_COORDINATE, jars_in_cache, jars_installed
 from cluster.stages import executor_gpus, is_local
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from schemas.lake import Lake
+
+JVM = {"jvm_java": executor_jvm.JAVA, "jvm_delta": executor_jvm.DELTA}
+"""Facts that an executor's JVM tells."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +72,14 @@ def _cluster(config: DoctorConfig, mine: Facts, probe: LakeProbe) -> list[Line]:
         except MissingError as error:
             return [Line("cluster", "session", "none", str(error))]
         began = time.time()
-        found = census(session, partial(executor_facts, probe), take_gpu)
+        found = census(session, partial(executor_facts, probe), take_gpu, JVM)
         span = (began, time.time())
         where = "this machine" if is_local(session) else session.sparkContext.master
         lines = [Line("cluster", "session", f"Spark {session.version} on {where}, {len(found.answers)} of {max(1, len(found.hosts))} executors answered")]
         if is_local(session):
             return lines if found.answers else [*lines, doctor_lines.silent("worker", found.error)]
         gpus = executor_gpus(session) > 0
+        mine = mine | {"jvm_delta": session._jvm.io.delta.package.VERSION()}
     names = _names(found.answers)
     for name, told in zip(names, found.answers):
         lines += doctor_lines.executor(name, told | {"store": confirmed(probe, told)}, mine, gpus, span)

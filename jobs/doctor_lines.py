@@ -1,9 +1,11 @@
 """What the doctor makes of the facts: lines, each fine or with what to do."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cluster.jars import DELTA_COORDINATE
 from udfs.health import Facts
 from udfs.lake_probe import OK, UNSHARED_FOLDER, UNSHARED_STORE
 
@@ -11,7 +13,7 @@ LEAST_SCRATCH_GIB = 2.0
 MOST_SKEW_S = 5.0
 """Beyond the time that asking took. Signed requests to a store fail at minutes, a lease lives on seconds."""
 FFMPEG = range(5, 8)
-JAVA = ("17.", "21.")
+JAVA = ("17", "21")
 NOT_COMPARED = frozenset({"talkvid-spark", "pip", "setuptools", "wheel", "pyspark", "delta-spark", "delta_spark"})
 """Packages that may differ: the project travels as a zip, and managers may ship pyspark of their own."""
 _REACH = "a lake is a folder that all nodes share, or an s3a:// prefix with AWS_… credentials in their environment"
@@ -45,14 +47,13 @@ def driver(told: Facts, jars: int, jars_advice: str) -> list[Line]:
     """The driver, whose versions and weights are the measure of all others."""
     java = str(told["java"] or "none")
     weights = told["weights"]
-    present = [name for name, state in weights.items() if state == "ok"] if isinstance(weights, dict) else []
     wrong = [state for state in weights.values() if state not in ("ok", "missing")] if isinstance(weights, dict) else [weights]
     return [
         Line("driver", "python", f"{told['python']}, {len(told['packages'])} packages"),
-        Line("driver", "java", java, "" if any(f'"{version}' in java for version in JAVA) else "install Java 17 or 21, or set JAVA_HOME"),
+        Line("driver", "java", java, "" if _is_supported(java) else "install Java 17 or 21, or set JAVA_HOME"),
         Line("driver", "delta", f"{jars} jars", jars_advice),
         Line("driver", "gpus", _gpus(told["gpus"])),
-        Line("driver", "weights", f"{len(present)} there: {', '.join(present)}", "; ".join(wrong)),
+        Line("driver", "weights", _there(weights), "; ".join(wrong)),
         *machine("driver", told),
     ]
 
@@ -62,6 +63,8 @@ def executor(where: str, told: Facts, first: Facts, wants_gpu: bool, span: tuple
     return [
         _python(where, told, first),
         _packages(where, told, first),
+        _java(where, told),
+        _delta(where, told, first),
         _weights(where, told, first),
         _gpu(where, told, wants_gpu),
         _clock(where, told, span),
@@ -152,6 +155,38 @@ def _weights(where: str, told: Facts, first: Facts) -> Line:
         return Line(where, "weights", f"{len(wanted)} as the driver's")
     found = "; ".join(f"{name}: {told['weights'].get(name, 'missing')}" for name in other)
     return Line(where, "weights", found, "set TALKVID_WEIGHTS there (spark.executorEnv.TALKVID_WEIGHTS) to a folder or an s3a:// prefix that has them")
+
+
+def _there(weights: dict[str, str] | str) -> str:
+    """Weights that are there and that are missing; missing ones are no fault, what needs them is left out."""
+    if not isinstance(weights, dict):
+        return "cannot be looked at"
+    named = {word: [name for name, state in weights.items() if state == kept] for word, kept in (("there", "ok"), ("missing", "missing"))}
+    said = [f"{len(names)} {word}" + (f": {', '.join(names)}" if names else "") for word, names in named.items() if names or word == "there"]
+    return "; ".join(said) + (" (what needs them is left out; talkvid weights list says how to get them)" if named["missing"] else "")
+
+
+def _java(where: str, told: Facts) -> Line:
+    """The Java that the executor runs in."""
+    version = told["jvm_java"]
+    advice = "" if _is_supported(version) else "start the worker there with Java 17 or 21 (JAVA_HOME)"
+    return Line(where, "java", version, advice)
+
+
+def _is_supported(java: str) -> bool:
+    """Whether the first number of a version, or of what `java -version` prints, is one that Spark runs on."""
+    number = re.search(r"\d+", java)
+    return number is not None and number[0] in JAVA
+
+
+def _delta(where: str, told: Facts, first: Facts) -> Line:
+    """Delta as the executor's tasks load it, from the driver's jars or from Spark's folder there, which comes first."""
+    version, mine = told["jvm_delta"], first["jvm_delta"]
+    if version is None:
+        advice = f"executors fetch the driver's jars: give --conf spark.jars.packages={DELTA_COORDINATE}, or run python -m cluster.jars on each node"
+        return Line(where, "delta", "its tasks cannot load io.delta", advice)
+    advice = "" if version == mine else f"the driver has {mine}: take the other jars out of Spark's folder there (python -m cluster.jars brings the right ones)"
+    return Line(where, "delta", f"{version}, loaded", advice)
 
 
 def _gpu(where: str, told: Facts, wants_gpu: bool) -> Line:

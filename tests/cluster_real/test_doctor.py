@@ -21,7 +21,7 @@ def test_a_healthy_cluster_has_only_good_lines(cluster, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     found = lines(done)
     for node in cluster.worker_nodes:
-        for what in ("python", "packages", "weights", "gpu", "clock", "ffmpeg", "scratch", "lake"):
+        for what in ("python", "packages", "java", "delta", "weights", "gpu", "clock", "ffmpeg", "scratch", "lake"):
             assert found[f"{cluster.name}-{node}", what]["advice"] == ""
     assert not [line for line in found.values() if line["advice"]]
     assert not (tmp_path / "lake").exists()

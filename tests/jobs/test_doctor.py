@@ -18,7 +18,7 @@ from udfs.lake_probe import UNSHARED_FOLDER, UNSHARED_STORE, laid
 def told(tmp_path_factory) -> dict:
     """What this machine tells, as an executor would."""
     with laid(str(tmp_path_factory.mktemp("doctor") / "lake")) as probe:
-        return executor_facts(probe) | {"gpu": None, "daemon": 1}
+        return executor_facts(probe) | {"gpu": None, "daemon": 1, "jvm_java": "17.0.15", "jvm_delta": "4.4.0"}
 
 
 def advice(told: dict, first: dict, wants_gpu: bool = False, span: tuple[float, float] | None = None) -> dict[str, str]:
@@ -50,6 +50,9 @@ def test_facts_know_the_machine(told):
         ("lake", {"store": "no write: denied"}, "AWS_"),
         ("lake", {"store": UNSHARED_FOLDER}, "not shared: use an object store"),
         ("lake", {"store": UNSHARED_STORE}, "AWS_ENDPOINT_URL"),
+        ("java", {"jvm_java": "11.0.2"}, "Java 17 or 21"),
+        ("delta", {"jvm_delta": None}, "spark.jars.packages"),
+        ("delta", {"jvm_delta": "4.0.0"}, "the driver has 4.4.0"),
         ("weights", {"weights": "ModuleNotFoundError: torch"}, "torch"),
     ],
 )
@@ -69,6 +72,29 @@ def test_other_packages_and_lacking_weights_are_named(told):
     assert "numpy 1.0 instead of" in lines["packages"].found
     assert "pyarrow missing" in lines["packages"].found
     assert lines["weights"].found == "transnetv2: missing"
+
+
+def test_missing_weights_are_named_and_no_fault_on_the_driver_and_a_fault_where_the_driver_has_them(told):
+    few = told | {"weights": {"transnetv2": "ok", "dover": "missing"}}
+    (line,) = [line for line in doctor_lines.driver(few, 7, "") if line.what == "weights"]
+    assert line.fine
+    assert line.found.startswith("1 there: transnetv2; 1 missing: dover (what needs them is left out")
+    assert advice(few, few) == {}
+    assert "weights" in advice(few | {"weights": {"transnetv2": "the hash is wrong", "dover": "ok"}}, few)
+    (line,) = [line for line in doctor_lines.driver(told | {"weights": {"a": "ok"}}, 7, "") if line.what == "weights"]
+    assert line.found == "1 there: a"
+
+
+@pytest.mark.parametrize(("java", "fine"), [("21", True), ("21.0.2", True), ("17-ea", True), ("1.8.0_402", False), ("11.0.21", False), ("170.1", False)])
+def test_java_17_and_21_are_taken(told, java, fine):
+    assert ("java" not in advice(told | {"jvm_java": java}, told)) is fine
+    (line,) = [line for line in doctor_lines.driver(told | {"java": f'openjdk version "{java}" 2024-01-16'}, 7, "") if line.what == "java"]
+    assert line.fine is fine
+
+
+def test_an_executor_has_a_line_for_each_thing_that_the_driver_is_compared_in(told):
+    lines = doctor_lines.executor("w1", told, told, False, (told["began"], told["ended"]))
+    assert {line.what for line in lines} == {"python", "packages", "java", "delta", "weights", "gpu", "clock", "ffmpeg", "scratch", "lake"}
 
 
 def test_gpus_that_are_not_given_not_visible_or_given_twice(told):
