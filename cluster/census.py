@@ -33,8 +33,7 @@ def census(
     An executor whose Python does not start gives no answer, and costs nobody else his.
     """
     context = spark.sparkContext
-    slots = executors(spark) if executor_gpus(spark) else max(1, context.defaultParallelism)
-    count = 1 if is_local(spark) else slots * TASKS_PER_SLOT
+    count = task_count(spark)
 
     def answer(rows: Iterable[Any]) -> Iterator[dict[str, Any]]:
         import os
@@ -57,6 +56,12 @@ def census(
         hosts.remove(driver)  # once: executors may live on the driver's machine
     once = {(told["host"], told["daemon"]): told for told in answers}
     return Census(list(once.values()), sorted(hosts), error)
+
+
+def task_count(spark: "SparkSession") -> int:
+    """Tasks that reach every executor."""
+    slots = executors(spark) if executor_gpus(spark) else max(1, spark.sparkContext.defaultParallelism)
+    return 1 if is_local(spark) else slots * TASKS_PER_SLOT
 
 
 def _reason(text: str) -> str:

@@ -1,7 +1,6 @@
 """`talkvid doctor`: looks at the driver and every executor, and says what to do."""
 
 import sys
-import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cluster import executor_jvm
 from cluster.census import Census, census
+from cluster.clocks import skews
 from cluster.jars import DELTA_COORDINATE, jars_in_cache, jars_installed
 from cluster.stages import executor_gpus, is_local
 from jobs import doctor_lines, text_table
@@ -71,19 +71,23 @@ def _cluster(config: DoctorConfig, mine: Facts, probe: LakeProbe) -> list[Line]:
             session = sessions.get()
         except MissingError as error:
             return [Line("cluster", "session", "none", str(error))]
-        began = time.time()
         found = census(session, partial(executor_facts, probe), take_gpu, JVM)
-        span = (began, time.time())
         where = "this machine" if is_local(session) else session.sparkContext.master
         lines = [Line("cluster", "session", f"Spark {session.version} on {where}, {len(found.answers)} of {max(1, len(found.hosts))} executors answered")]
         if is_local(session):
             return lines if found.answers else [*lines, doctor_lines.silent("worker", found.error)]
         gpus = executor_gpus(session) > 0
+        clocks = skews(session, [_key(told) for told in found.answers])
         mine = mine | {"jvm_delta": session._jvm.io.delta.package.VERSION()}
     names = _names(found.answers)
     for name, told in zip(names, found.answers):
-        lines += doctor_lines.executor(name, told | {"store": confirmed(probe, told)}, mine, gpus, span)
+        lines += doctor_lines.executor(name, told | {"store": confirmed(probe, told)}, mine, gpus, clocks.get(_key(told)))
     return [*lines, *(doctor_lines.silent(host, found.error) for host in _unheard(found)), *doctor_lines.shared_gpus(found.answers)]
+
+
+def _key(told: Facts) -> tuple[str, int]:
+    """An executor, as the clocks know it."""
+    return told["host"], told["daemon"]
 
 
 def _names(answers: Sequence[Facts]) -> list[str]:

@@ -5,17 +5,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cluster.clocks import Skew
 from cluster.jars import DELTA_COORDINATE
 from udfs.health import Facts
 from udfs.lake_probe import OK, UNSHARED_FOLDER, UNSHARED_STORE
 
 LEAST_SCRATCH_GIB = 2.0
 MOST_SKEW_S = 5.0
-"""Beyond the time that asking took. Signed requests to a store fail at minutes, a lease lives on seconds."""
+"""Signed requests to a store fail at minutes, a lease lives on seconds."""
 FFMPEG = range(5, 8)
 JAVA = ("17", "21")
 NOT_COMPARED = frozenset({"talkvid-spark", "pip", "setuptools", "wheel", "pyspark", "delta-spark", "delta_spark"})
 """Packages that may differ: the project travels as a zip, and managers may ship pyspark of their own."""
+_NTP = "set the clocks by NTP: stores refuse requests signed at another time, and a lease lives on seconds"
 _REACH = "a lake is a folder that all nodes share, or an s3a:// prefix with AWS_… credentials in their environment"
 _SHARE = {
     UNSHARED_FOLDER: "the folder is not shared: use an object store (s3a://…), or a shared file system that every node mounts at this path",
@@ -58,8 +60,8 @@ def driver(told: Facts, jars: int, jars_advice: str) -> list[Line]:
     ]
 
 
-def executor(where: str, told: Facts, first: Facts, wants_gpu: bool, span: tuple[float, float]) -> list[Line]:
-    """An executor beside the driver `first`, asked in the driver's time span `span`."""
+def executor(where: str, told: Facts, first: Facts, wants_gpu: bool, skew: Skew | None) -> list[Line]:
+    """An executor beside the driver `first`, and the skew of its clock, None when it was not told."""
     return [
         _python(where, told, first),
         _packages(where, told, first),
@@ -67,7 +69,7 @@ def executor(where: str, told: Facts, first: Facts, wants_gpu: bool, span: tuple
         _delta(where, told, first),
         _weights(where, told, first),
         _gpu(where, told, wants_gpu),
-        _clock(where, told, span),
+        _clock(where, skew),
         *machine(where, told),
         *_same_ffmpeg(where, told, first),
     ]
@@ -200,10 +202,14 @@ def _gpu(where: str, told: Facts, wants_gpu: bool) -> Line:
     return Line(where, "gpu", f"GPU {given} with {visible[given]} MiB")
 
 
-def _clock(where: str, told: Facts, span: tuple[float, float]) -> Line:
-    skew_s = max(span[0] - told["began"], told["ended"] - span[1], 0.0)
-    advice = "" if skew_s <= MOST_SKEW_S else "set the clocks by NTP: stores refuse requests signed at another time"
-    return Line(where, "clock", f"{skew_s:.1f} s off the driver's" if skew_s else "as the driver's", advice)
+def _clock(where: str, skew: Skew | None) -> Line:
+    if skew is None:
+        return Line(where, "clock", "not told", "run it again: the executor did not answer a second time")
+    if skew.perhaps_s <= MOST_SKEW_S:
+        return Line(where, "clock", f"within {skew.perhaps_s:.1f} s of the driver's")
+    found = f"{abs(skew.middle_s):.1f} s {'ahead of' if skew.middle_s > 0 else 'behind'} the driver's, give or take {skew.width_s / 2:.1f} s"
+    untold = skew.surely_s <= MOST_SKEW_S < skew.width_s
+    return Line(where, "clock", found, "run it again when the nodes are less busy: asking took too long to tell" if untold else _NTP)
 
 
 def _gpus(memory: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What a machine tells of itself for `talkvid doctor`: versions, programs, GPUs, weights, space, its clock.
+"""What a machine tells of itself for `talkvid doctor`: versions, programs, GPUs, weights and space.
 
 Runs on the driver and inside a task of every executor. Nothing here raises: what cannot be had is told as a sentence.
 """
@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,7 @@ _PROBE = b"talkvid doctor was here\n"
 
 def facts() -> Facts:
     """Everything that the doctor compares but the lake, which `lake_probe` looks at."""
-    began = time.time()
-    told: Facts = {
+    return {
         "host": socket.gethostname(),
         "addresses": _addresses(),
         "python": sys.version.split()[0],
@@ -35,7 +33,6 @@ def facts() -> Facts:
         "weights": _weights(),
         "scratch": _scratch(),
     }
-    return told | {"began": began, "ended": time.time()}
 
 
 def executor_facts(probe: LakeProbe) -> Facts:

@@ -5,13 +5,17 @@ import json
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from cluster.census import Census
+from cluster.clocks import Skew, skews
 from jobs import cli, doctor, doctor_lines
 from udfs.health import executor_facts, facts
-from udfs.lake_probe import UNSHARED_FOLDER, UNSHARED_STORE, laid
+from udfs.lake_probe import UNSHARED_FOLDER, UNSHARED_STORE, LakeProbe, laid
+
+CLOSE = Skew(-0.1, 0.1)
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +25,8 @@ def told(tmp_path_factory) -> dict:
         return executor_facts(probe) | {"gpu": None, "daemon": 1, "jvm_java": "17.0.15", "jvm_delta": "4.4.0"}
 
 
-def advice(told: dict, first: dict, wants_gpu: bool = False, span: tuple[float, float] | None = None) -> dict[str, str]:
-    span = span or (told["began"], told["ended"])
-    return {line.what: line.advice for line in doctor_lines.executor("w1", told, first, wants_gpu, span) if line.advice}
+def advice(told: dict, first: dict, wants_gpu: bool = False, skew: Skew | None = CLOSE) -> dict[str, str]:
+    return {line.what: line.advice for line in doctor_lines.executor("w1", told, first, wants_gpu, skew) if line.advice}
 
 
 def test_a_machine_like_the_driver_has_nothing_to_do(told):
@@ -67,7 +70,7 @@ def test_other_packages_and_lacking_weights_are_named(told):
     other["packages"] |= {"numpy": "1.0"}
     del other["packages"]["pyarrow"]
     other["weights"]["transnetv2"] = "missing"
-    lines = {line.what: line for line in doctor_lines.executor("w1", other, told, False, (told["began"], told["ended"])) if line.advice}
+    lines = {line.what: line for line in doctor_lines.executor("w1", other, told, False, CLOSE) if line.advice}
     assert set(lines) == {"packages", "weights"}
     assert "numpy 1.0 instead of" in lines["packages"].found
     assert "pyarrow missing" in lines["packages"].found
@@ -93,7 +96,7 @@ def test_java_17_and_21_are_taken(told, java, fine):
 
 
 def test_an_executor_has_a_line_for_each_thing_that_the_driver_is_compared_in(told):
-    lines = doctor_lines.executor("w1", told, told, False, (told["began"], told["ended"]))
+    lines = doctor_lines.executor("w1", told, told, False, CLOSE)
     assert {line.what for line in lines} == {"python", "packages", "java", "delta", "weights", "gpu", "clock", "ffmpeg", "scratch", "lake"}
 
 
@@ -105,8 +108,26 @@ def test_gpus_that_are_not_given_not_visible_or_given_twice(told):
     assert [line.found for line in twice] == ["GPU 0 was given to 2 executors"]
 
 
-def test_a_clock_that_is_off_is_said(told):
-    assert "NTP" in advice(told, told, span=(told["began"] + 60, told["ended"] + 60))["clock"]
+@pytest.mark.parametrize(
+    ("skew", "word"),
+    [
+        (Skew(19.8, 20.2), "NTP"),
+        (Skew(-20.2, -19.8), "NTP"),
+        (Skew(4.9, 5.2), "NTP"),
+        (Skew(6, 40), "NTP"),
+        (Skew(-55, 42), "less busy"),
+        (None, "run it again"),
+    ],
+)
+def test_a_clock_that_is_off_or_cannot_be_told_is_said(told, skew, word):
+    assert word in advice(told, told, skew=skew)["clock"]
+
+
+def test_a_clock_is_told_as_closely_as_it_is_known(told):
+    found = [
+        line.found for skew in (Skew(-0.1, 0.2), Skew(-20.2, -19.8)) for line in doctor_lines.executor("w", told, told, False, skew) if line.what == "clock"
+    ]
+    assert found == ["within 0.2 s of the driver's", "20.0 s behind the driver's, give or take 0.2 s"]
 
 
 @pytest.fixture
@@ -154,6 +175,20 @@ def test_a_lake_folder_that_an_executor_has_for_itself_is_wrong(same_session, tm
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_clock_is_told_though_looking_at_the_executor_took_longer_than_it_is_off(same_session, tmp_path, monkeypatch, capsys, told):
+    def slow(_: LakeProbe) -> dict:
+        time.sleep(8)
+        return told
+
+    monkeypatch.setattr(doctor, "is_local", lambda _: False)
+    monkeypatch.setattr(doctor, "executor_facts", slow)
+    monkeypatch.setattr(doctor, "skews", partial(skews, clock=lambda: time.time() + 7))
+    cli.run_verb(doctor.JOB, ["--json", "--lake", str(tmp_path / "lake")])
+    (line,) = [line for line in json.loads(capsys.readouterr().out)["lines"] if line["what"] == "clock"]
+    assert "ahead of the driver's" in line["found"]
+    assert "NTP" in line["advice"]
+
+
 def test_an_executor_goes_by_the_name_that_yarn_gives_its_node(monkeypatch):
     monkeypatch.setenv("NM_HOST", "node7.example.org")
     assert "node7.example.org" in facts()["addresses"]
@@ -163,4 +198,3 @@ def test_an_executor_without_an_answer_is_named(told):
     found = Census([told | {"addresses": ["10.0.0.11"]}], ["10.0.0.11", "10.0.0.12"])
     assert doctor._unheard(found) == ["10.0.0.12"]
     assert "spark.pyspark.python" in doctor_lines.silent("10.0.0.12", "").advice
-    assert time.time() > told["ended"]
