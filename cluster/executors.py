@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 WAIT = "spark.talkvid.executorWait"
 """Setting: seconds in which an executor has to come when there is none."""
 WAIT_S = 180.0
+SPARKS_INSTANCES = "2"
+"""Executors that Spark asks YARN and Kubernetes for when it is told no number."""
 _SAID = {"MissingError": MissingError, "UsageError": UsageError, "VerificationError": VerificationError}
 
 
@@ -50,6 +52,22 @@ def await_executor(session: "SparkSession", poll_s: float = 0.25) -> None:
             return
         time.sleep(poll_s)
     raise MissingError(f"no executor came within {limit_s:.0f} s ({WAIT}): {why_none(session)}")
+
+
+def await_asked(session: "SparkSession", poll_s: float = 0.2) -> int | None:
+    """Wait until as many executors are there as were asked for, as long as for the first; how many were asked for, None where no number was said.
+
+    Only YARN and Kubernetes start a number of executors, without dynamic allocation; others give whatever is free.
+    """
+    context = session.sparkContext
+    if not context.master.startswith(("yarn", "k8s")) or session.conf.get("spark.dynamicAllocation.enabled", "false") == "true":
+        return None
+    asked = session.conf.get("spark.executor.instances", SPARKS_INSTANCES)
+    tracker = context._jsc.sc().statusTracker()
+    ends = time.monotonic() + wait_s(session)
+    while len(tracker.getExecutorInfos()) - 1 < int(asked) and time.monotonic() < ends:
+        time.sleep(poll_s)
+    return int(asked)
 
 
 def wait_s(session: "SparkSession") -> float:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cluster import executor_jvm
 from cluster.census import Census, census
 from cluster.clocks import skews
+from cluster.executors import await_asked, why_none
 from cluster.jars import DELTA_COORDINATE, jars_in_cache, jars_installed
 from cluster.stages import executor_gpus, is_local
 from jobs import doctor_lines, text_table
@@ -71,9 +72,9 @@ def _cluster(config: DoctorConfig, mine: Facts, probe: LakeProbe) -> list[Line]:
             session = sessions.get()
         except MissingError as error:
             return [Line("cluster", "session", "none", str(error))]
+        asked = None if is_local(session) else await_asked(session)
         found = census(session, partial(executor_facts, probe), take_gpu, JVM)
-        where = "this machine" if is_local(session) else session.sparkContext.master
-        lines = [Line("cluster", "session", f"Spark {session.version} on {where}, {len(found.answers)} of {max(1, len(found.hosts))} executors answered")]
+        lines = [_session(session, found, asked)]
         if is_local(session):
             return lines if found.answers else [*lines, doctor_lines.silent("worker", found.error)]
         gpus = executor_gpus(session) > 0
@@ -83,6 +84,16 @@ def _cluster(config: DoctorConfig, mine: Facts, probe: LakeProbe) -> list[Line]:
     for name, told in zip(names, found.answers):
         lines += doctor_lines.executor(name, told | {"store": confirmed(probe, told)}, mine, gpus, clocks.get(_key(told)))
     return [*lines, *(doctor_lines.silent(host, found.error) for host in _unheard(found)), *doctor_lines.shared_gpus(found.answers)]
+
+
+def _session(session: "SparkSession", found: Census, asked: int | None) -> Line:
+    """The line of the session; fewer executors than were asked for are a fault."""
+    where = "this machine" if is_local(session) else session.sparkContext.master
+    there = max(1, len(found.hosts))
+    told = f"Spark {session.version} on {where}, {len(found.answers)} of {there} executors answered"
+    if asked is None or there >= asked:
+        return Line("cluster", "session", told)
+    return Line("cluster", "session", told, f"{asked} executors were asked for and {there} came in time: {why_none(session)}")
 
 
 def _key(told: Facts) -> tuple[str, int]:

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cluster.executors import WAIT, python_lacking, reach_master, wait_s, worker_said
+from cluster.executors import WAIT, await_asked, python_lacking, reach_master, wait_s, worker_said
 from schemas.errors import MissingError, UsageError, VerificationError
 
 ABSENT = """Job aborted due to stage failure: Task 0 in stage 2.0 failed 8 times, most recent failure: java.io.IOException:
@@ -55,3 +55,31 @@ def test_masters_are_tried_in_turn_and_other_managers_are_not_asked():
 def test_a_damaged_file_that_a_worker_met_is_its_sentence_too():
     said = worker_said(RuntimeError(SAID.replace("MissingError", "VerificationError")))
     assert isinstance(said, VerificationError)
+
+
+class Application:
+    """A session of a manager, to which one more executor comes each time it is counted."""
+
+    def __init__(self, master: str, conf: dict[str, str], most: int) -> None:
+        self.conf, self.counted = conf, 0
+        counts = SimpleNamespace(getExecutorInfos=lambda: range(1 + self._counted(most)))
+        self.sparkContext = SimpleNamespace(master=master, _jsc=SimpleNamespace(sc=lambda: SimpleNamespace(statusTracker=lambda: counts)))
+
+    def _counted(self, most: int) -> int:
+        self.counted = min(most, self.counted + 1)
+        return self.counted
+
+
+@pytest.mark.parametrize(
+    ("master", "conf", "most", "asked", "came"),
+    [
+        ("yarn", {"spark.executor.instances": "3"}, 9, 3, 3),
+        ("k8s://https://a", {}, 9, 2, 2),
+        ("yarn", {"spark.executor.instances": "3", WAIT: "0.1"}, 1, 3, 1),
+        ("yarn", {"spark.dynamicAllocation.enabled": "true"}, 9, None, 0),
+        ("spark://a:7077", {"spark.executor.instances": "3"}, 9, None, 0),
+    ],
+)
+def test_all_executors_that_a_manager_was_asked_for_are_waited_for(master, conf, most, asked, came):
+    session = Application(master, conf, most)
+    assert (await_asked(session, poll_s=0.01), session.counted) == (asked, came)

@@ -6,6 +6,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,6 +33,14 @@ def advice(told: dict, first: dict, wants_gpu: bool = False, skew: Skew | None =
 def test_a_machine_like_the_driver_has_nothing_to_do(told):
     assert advice(told, told) == {}
     assert all(line.fine for line in doctor_lines.driver(told, 7, ""))
+
+
+def test_executors_that_did_not_come_are_a_fault():
+    session = SimpleNamespace(version="4.2.0", sparkContext=SimpleNamespace(master="yarn", applicationId="a"), conf={})
+    one = Census([{"host": "a"}], ["a"])
+    assert doctor._session(session, one, asked=1).fine and doctor._session(session, one, asked=None).fine
+    line = doctor._session(session, one, asked=2)
+    assert line.advice.startswith("2 executors were asked for and 1 came in time: either no free node has")
 
 
 def test_facts_know_the_machine(told):
