@@ -28,9 +28,9 @@ def by_spark(spark: "SparkSession", words: Sequence[str], ranks: int) -> int:
     """
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
-    from pyspark.ml.deepspeed.deepspeed_distributor import DeepspeedTorchDistributor
 
     from cluster.stages import executor_gpus, is_local
+    from jobs.training_gpus import TaskGpus
 
     spark.conf.set("deepspeed.spark.distributor.ignoreSsl", "true")
     local = is_local(spark)
@@ -38,7 +38,7 @@ def by_spark(spark: "SparkSession", words: Sequence[str], ranks: int) -> int:
     if not local:
         await_slots(spark, ranks)
     with_gpus = not local and executor_gpus(spark) > 0
-    distributor = DeepspeedTorchDistributor(numGpus=each, nnodes=nodes, localMode=local, useGpu=with_gpus)
+    distributor = TaskGpus(numGpus=each, nnodes=nodes, localMode=local, useGpu=with_gpus)
     try:
         with redirect_stdout(sys.stderr):
             if local:

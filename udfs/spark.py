@@ -72,7 +72,8 @@ def map_bins(
 def take_gpu() -> str | None:
     """Tell this Python worker the GPU that Spark gave its task, and return its address; None for a task without one.
 
-    CUDA_VISIBLE_DEVICES is never looked at: Spark does not set it (cluster.md §2).
+    An address is the node's number of a GPU, and CUDA counts within CUDA_VISIBLE_DEVICES: so with an address that variable, which Spark does
+    not set but an executor's environment may have (cluster.md §2), is removed, for child processes too. Called before CUDA is first used.
     """
     from pyspark import TaskContext
 
@@ -81,6 +82,7 @@ def take_gpu() -> str | None:
     if gpu is None:
         os.environ.pop(GPU_ADDRESS, None)
         return None
+    os.environ.pop("CUDA_VISIBLE_DEVICES", None)
     os.environ[GPU_ADDRESS] = gpu.addresses[0]
     return gpu.addresses[0]
 

@@ -14,7 +14,8 @@ from udfs.progress import Reporter
 from udfs.spark import map_bins
 
 ROWS = pa.schema(
-    [("host", pa.string()), ("pid", pa.int64()), ("claimed", pa.string()), ("given", pa.string()), ("began", pa.float64()), ("ended", pa.float64())]
+    [("host", pa.string()), ("pid", pa.int64()), ("claimed", pa.string()), ("given", pa.string()), ("visible", pa.string())]
+    + [("began", pa.float64()), ("ended", pa.float64())]
 )
 
 
@@ -33,6 +34,7 @@ def tell(device: str, items: list[dict]) -> Iterator[tuple[int, list[dict]]]:
         place = claim(device)
         time.sleep(1.5)
         row = {"host": socket.gethostname(), "pid": os.getpid(), "claimed": str(place.index) if place.kind == "cuda" else None}
+        row["visible"] = os.environ.get("CUDA_VISIBLE_DEVICES")
         yield index, [row | {"given": resources["gpu"].addresses[0] if "gpu" in resources else None, "began": began, "ended": time.time()}]
 
 

@@ -23,10 +23,11 @@ CONF = {
 @pytest.fixture(scope="module")
 def stages(tmp_path_factory) -> list[dict]:
     """What the tasks of five stages, by turns on CPU and GPU, told."""
-    with Cluster(tmp_path_factory.mktemp("gpus"), cores=4, gpus=2, name="tvg") as cluster:
+    hidden = {"CUDA_VISIBLE_DEVICES": "7"}
+    with Cluster(tmp_path_factory.mktemp("gpus"), cores=4, gpus=2, name="tvg", worker_environment=hidden) as cluster:
         settings = CONF | {"spark.pyspark.python": cluster.python}
         words = [sys.executable, str(ROOT / "tests" / "cluster_real" / "gpu_probe.py"), cluster.master, *(f"{key}={value}" for key, value in settings.items())]
-        done = cluster.run("d", words, env={"CUDA_VISIBLE_DEVICES": "7"}, timeout=300)
+        done = cluster.run("d", words, env=hidden, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "DEVICE cuda" in done.stdout
     return [json.loads(line.removeprefix("STAGE ")) for line in done.stdout.splitlines() if line.startswith("STAGE ")]
@@ -36,6 +37,12 @@ def test_each_gpu_task_uses_the_address_that_spark_gave_it(stages):
     rows = [row for stage in stages if stage["device"] == "cuda" for row in stage["rows"]]
     assert {row["claimed"] for row in rows} == {"0", "1"}
     assert all(row["claimed"] == row["given"] for row in rows)
+
+
+def test_cuda_counts_the_node_s_gpus_though_the_worker_was_started_with_another_one_visible(stages):
+    """Its own variable is there in CPU stages, so it did arrive."""
+    seen = {device: {row["visible"] for stage in stages if stage["device"] == device for row in stage["rows"]} for device in ("cuda", "cpu")}
+    assert seen == {"cuda": {None}, "cpu": {"7"}}
 
 
 def test_no_two_processes_ever_hold_one_gpu(stages):
