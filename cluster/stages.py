@@ -18,19 +18,24 @@ if TYPE_CHECKING:
 
 WORKER_GIB = "spark.talkvid.worker.memoryGiB"
 """Setting: memory of an executor that its Python workers may share, in GiB; `cluster-conf` prints it."""
+_UNITS_GIB = {"k": 2**-20, "": 2**-10, "m": 2**-10, "g": 1.0, "t": 1024.0}
 
 
 @dataclass(frozen=True)
 class Stage:
     """Where a stage runs: `slots` tasks at once, each as `profile` says (None: as the application's default), by the Python workers
     of `pool`; `cores` of a task are for its decoders. `one_bin_each`: Spark would start more tasks at once than there are slots, so
-    each slot has one task, which does all its work."""
+    each slot has one task, which does all its work. An executor runs `at_once` of the tasks, whose workers may take `python_gib` together
+    (None: nobody said), beside a JVM with a heap of up to `heap_gib`."""
 
     slots: int
     profile: "ResourceProfile | None" = None
     pool: str = ""
     cores: int = 1
     one_bin_each: bool = False
+    at_once: int = 1
+    python_gib: float | None = None
+    heap_gib: float = 0.0
 
 
 def is_local(spark: "SparkSession") -> bool:
@@ -48,18 +53,21 @@ def stage(spark: "SparkSession", device: str = "cpu", worker_gib: float = 1.0, l
     context = spark.sparkContext
     total = max(1, context.defaultParallelism)
     if is_local(spark):
+        heap = _heap_gib(spark, "spark.driver.memory")
         if device != "cuda":
-            return Stage(total)
+            return Stage(total, at_once=total, heap_gib=heap)
         slots = max(1, min(local_gpus, total))
-        return Stage(slots, pool=_pool(device), cores=total // slots, one_bin_each=True)
+        return Stage(slots, pool=_pool(device), cores=total // slots, one_bin_each=True, at_once=slots, heap_gib=heap)
+    python, heap = _executor_gib(spark), _heap_gib(spark, "spark.executor.memory")
     cores = _executor_cores(spark, total)
     if device == "cuda":
         if executor_gpus(spark) > 1:
             raise UsageError("executors with several GPUs are not supported: set spark.executor.resource.gpu.amount=1, and more executors")
-        return Stage(executors(spark), _profile(context.applicationId, cores, gpu=True), _pool(device), cores)
-    taken = _cores_for(worker_gib, _executor_gib(spark), cores)
+        return Stage(executors(spark), _profile(context.applicationId, cores, gpu=True), _pool(device), cores, python_gib=python, heap_gib=heap)
+    taken = _cores_for(worker_gib, python, cores)
     default = int(spark.conf.get("spark.task.cpus", "1")) == taken and not float(spark.conf.get("spark.task.resource.gpu.amount", "0"))
-    return Stage(max(1, total // taken), None if default else _profile(context.applicationId, taken, gpu=False), cores=taken)
+    profile = None if default else _profile(context.applicationId, taken, gpu=False)
+    return Stage(max(1, total // taken), profile, cores=taken, at_once=max(1, cores // taken), python_gib=python, heap_gib=heap)
 
 
 def executors(spark: "SparkSession") -> int:
@@ -97,6 +105,12 @@ def _executor_gib(spark: "SparkSession") -> float | None:
     if not re.fullmatch(r"\d{1,9}(\.\d+)?", said) or float(said) == 0:
         raise UsageError(f"--conf {WORKER_GIB}={said}: it takes a number of GiB, for example 24")
     return float(said)
+
+
+def _heap_gib(spark: "SparkSession", key: str) -> float:
+    """Largest heap of the JVM, by the setting; without a unit it is in MiB."""
+    said = re.fullmatch(r"(\d+)([kmgt]?)b?", spark.conf.get(key, "1g").strip().lower())
+    return int(said[1]) * _UNITS_GIB[said[2]] if said else 0.0
 
 
 @lru_cache(maxsize=32)

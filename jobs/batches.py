@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from jobs.devices import layout
+from jobs.devices import layout, room
 from jobs.packing import chunks, pack, spread
 from jobs.progress import Progress
 from udfs.isolation import Rows, Worker
@@ -70,6 +70,7 @@ def in_batches(
                 profile=place.profile,
                 pool=place.pool,
                 worker_gib=worker_gib,
+                room=room(place),
             )
             took = time.monotonic() - started
             yield rows

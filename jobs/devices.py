@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from cluster.stages import Stage, executor_gpus, is_local, stage
 from schemas.errors import MissingError
 from udfs.device import resolve, visible_gpus
+from udfs.memory_cap import Room
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -24,3 +25,8 @@ def layout(spark: "SparkSession", device: str = "cpu", worker_gib: float = 1.0) 
     """How tasks for workers of `worker_gib` each on `device` (`cpu` or `cuda`) lie on the executors, or on this machine's GPUs."""
     gpus = visible_gpus() if device == "cuda" and is_local(spark) else 1
     return stage(spark, device, worker_gib, gpus)
+
+
+def room(place: Stage) -> Room:
+    """What the workers of such a stage share on an executor."""
+    return Room(place.at_once, place.python_gib, place.heap_gib)

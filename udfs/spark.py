@@ -11,7 +11,7 @@ import pyarrow as pa
 from schemas.spark import spark_schema, spark_type
 from udfs.device import GPU_ADDRESS
 from udfs.isolation import Rows, Worker, isolated
-from udfs.memory_cap import cap_memory
+from udfs.memory_cap import ALONE, Room, cap_memory
 from udfs.progress import Reporter
 
 if TYPE_CHECKING:
@@ -36,13 +36,14 @@ def map_bins(
     profile: "ResourceProfile | None" = None,
     pool: str = "",
     worker_gib: float = 1.0,
+    room: Room = ALONE,
 ) -> pa.Table:
     """Run `worker` over every bin, one bin a task; returns all result rows, in the order of bins and of finishing.
 
     Items cross as JSON, rows come back as Arrow in `schema`. A task that runs again after its Python worker died does its
     items in child processes (`udfs.isolation`). `profile` says what a task takes of its executor; stages that load models on
     GPUs give a `pool` of their own, so that no idle Python worker of another stage keeps a model beside theirs. `worker_gib` is what a
-    worker should take: far above it, it is killed (`udfs.memory_cap`).
+    worker should take: far above it, or where it leaves too little of the `room` to others, it is killed (`udfs.memory_cap`).
     """
 
     def work(batches: Iterator["pd.DataFrame"]) -> Iterator["pd.DataFrame"]:
@@ -50,7 +51,7 @@ def map_bins(
 
         context = TaskContext.get()
         again = context is not None and context.attemptNumber() > 0
-        cap_memory(worker_gib)
+        cap_memory(worker_gib, room)
         take_gpu()
         for batch in batches:
             for text in batch["items"]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from cluster import stages
-from jobs.devices import stage_device
+from jobs.devices import room, stage_device
 from schemas.errors import MissingError, UsageError
+from udfs.memory_cap import Room
 
 
 @dataclass
@@ -63,6 +64,21 @@ def test_workers_that_need_memory_make_the_stage_narrow(application):
     assert (made.slots, made.profile, made.cores) == (4, (2, False), 2)
 
 
+@pytest.mark.parametrize(
+    ("device", "worker_gib", "shared"),
+    [("cpu", 1.0, Room(4, 7.0, 1.5)), ("cpu", 3.0, Room(2, 7.0, 1.5)), ("cpu", 8.0, Room(1, 7.0, 1.5)), ("cuda", 3.0, Room(1, 7.0, 1.5))],
+)
+def test_a_stage_says_what_its_workers_share_an_executor_with(application, device, worker_gib, shared):
+    settings = GPU | {"spark.executor.memory": "1536m", stages.WORKER_GIB: "7"}
+    assert room(stages.stage(application(settings), device, worker_gib)) == shared
+
+
+@pytest.mark.parametrize(("said", "gib"), [(None, 1.0), ("2g", 2.0), ("2GB", 2.0), ("1048576k", 1.0), ("1t", 1024.0), ("512", 0.5)])
+def test_heaps_are_read_as_spark_reads_them(application, said, gib):
+    settings = {"spark.executor.cores": "4"} | ({} if said is None else {"spark.executor.memory": said})
+    assert stages.stage(application(settings)).heap_gib == gib
+
+
 @pytest.mark.parametrize("said", ["24g", "nan", "0", "-1"])
 def test_a_memory_that_is_no_number_of_gib_is_refused(application, said):
     with pytest.raises(UsageError, match="takes a number of GiB"):
@@ -85,6 +101,7 @@ def test_on_a_cluster_the_executors_decide_the_device(application):
 def test_local_sessions_keep_their_slots(spark):
     made = stages.stage(spark, "cpu", worker_gib=3.0)
     assert (made.slots, made.profile, made.pool) == (2, None, "")
+    assert room(made) == Room(workers=2, heap_gib=1500 / 1024)
 
 
 def test_local_gpu_stages_have_a_task_for_each_gpu_and_share_the_cores_for_decoding(application):
