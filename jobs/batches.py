@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from jobs.batch_size import BatchSize, heaviest_first
 from jobs.devices import layout, room
-from jobs.packing import chunks, pack, spread
+from jobs.packing import bins_of, makespan
 from jobs.progress import Progress
 from udfs.isolation import Rows, Worker
 from udfs.spark import map_bins
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 Item = dict[str, Any]
-CHUNKS_PER_SLOT = 16
-FIRST_BATCH_S = 20.0
-GROWTH = 4.0
 
 
 def in_batches(
@@ -37,27 +35,28 @@ def in_batches(
     quiet: bool = False,
     device: str = "cpu",
     worker_gib: float = 1.0,
+    in_order: bool = False,
 ) -> Iterator[pa.Table]:
     """Result rows of all items, a table per batch; the caller commits each before asking for the next.
 
     `weigh` estimates an item's work in slot-seconds: only the first batch trusts it, later ones are sized by what was measured so
-    that they take `commit_every_s`. `worker` is Spark-free: it yields (index of a finished item, its rows), once per item.
+    that they take `commit_every_s`, or longer where single items do (`jobs.batch_size`), and never have more than `commit_every_items`.
+    The heaviest items come first, unless the caller needs batches `in_order` of `items`.
+    `worker` is Spark-free: it yields (index of a finished item, its rows), once per item.
     Items of one `group` stay together where they can. `on_death` makes the rows of an item that kills its Python process.
     `device` (`cpu` or `cuda`) and `worker_gib`, the memory of one Python worker, lay the tasks out on a cluster's executors.
     """
     if not items:
         return
     host = spark.conf.get("spark.driver.host", "127.0.0.1")
-    pace = 1.0
-    target_s = min(FIRST_BATCH_S, commit_every_s)
-    waiting = list(items)
+    size = BatchSize.first(commit_every_s, commit_every_items)
+    waiting = list(items) if in_order else heaviest_first(items, weigh, group)
+    done = 0
     with Progress(verb, len(waiting), host=host, quiet=quiet) as progress:
-        while waiting:
+        while done < len(waiting):
             place = layout(spark, device, worker_gib)
-            slots = place.slots
-            batch = _take(waiting, weigh, target_s * slots / pace, commit_every_items)
-            del waiting[: len(batch)]
-            bins = (spread if place.one_bin_each else pack)(chunks(batch, group, most=_chunk_size(len(batch), slots)), weigh, slots)
+            taken = size.take((weigh(waiting[index]) for index in range(done, len(waiting))), place.slots)
+            bins = bins_of(waiting[done : done + taken], weigh, group, place.slots, one_bin_each=place.one_bin_each)
             started = time.monotonic()
             rows = map_bins(
                 spark,
@@ -74,24 +73,6 @@ def in_batches(
             )
             took = time.monotonic() - started
             yield rows
-            progress.settle(len(batch))
-            weight = sum(weigh(item) for item in batch)
-            pace = max(took * slots / weight, 1e-6) if weight > 0 else pace
-            target_s = min(commit_every_s, target_s * GROWTH)
-
-
-def _take(waiting: Sequence[Item], weigh: Callable[[Item], float], budget: float, most: int | None) -> list[Item]:
-    """The first items whose weights fit the budget, at least one."""
-    taken: list[Item] = []
-    total = 0.0
-    for item in waiting:
-        total += weigh(item)
-        if taken and (total > budget or (most is not None and len(taken) >= most)):
-            break
-        taken.append(item)
-    return taken
-
-
-def _chunk_size(items: int, slots: int) -> int:
-    """Small batches are cut finer than 256, so that every slot has some of a single long video."""
-    return max(1, min(256, items // (slots * CHUNKS_PER_SLOT)))
+            progress.settle(taken)
+            done += taken
+            size = size.after(took, makespan(bins, weigh, place.slots))

@@ -219,6 +219,7 @@ def _described(spark: "SparkSession | None", lake: Lake, new: list[Source], know
         verb="ingest",
         label=lambda item: item["uri"].rpartition("/")[2],
         quiet=config.quiet,
+        in_order=True,
     )
     by_number = {item["number"]: item for item in items}
     for table in tables:

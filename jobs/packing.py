@@ -1,12 +1,23 @@
 """Tasks that end together: chunks of one group, the heavy ones first, in bins that grow smaller towards the end."""
 
+import heapq
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 Item = dict[str, Any]
 CHUNK_ITEMS = 256
+CHUNKS_PER_SLOT = 16
 SHARE = 2.0
 """A bin takes the remaining work / (SHARE x slots), so that the last bins are short and no slot waits long for another."""
+
+
+def bins_of(
+    batch: Sequence[Item], weigh: Callable[[Item], float], group: Callable[[Item], Hashable], slots: int, *, one_bin_each: bool = False
+) -> list[list[Item]]:
+    """The bins of a batch, `one_bin_each` for the slots or as many as end together. Small batches are cut finer than `CHUNK_ITEMS`, so that
+    every slot has some of a single long video."""
+    pieces = chunks(batch, group, most=max(1, min(CHUNK_ITEMS, len(batch) // (slots * CHUNKS_PER_SLOT))))
+    return (spread if one_bin_each else pack)(pieces, weigh, slots)
 
 
 def chunks(items: Sequence[Item], group: Callable[[Item], Hashable], most: int = CHUNK_ITEMS) -> list[list[Item]]:
@@ -43,3 +54,11 @@ def spread(pieces: Sequence[list[Item]], weigh: Callable[[Item], float], slots: 
         bins[lightest].extend(pieces[index])
         loads[lightest] += weights[index]
     return bins
+
+
+def makespan(bins: Sequence[Sequence[Item]], weigh: Callable[[Item], float], slots: int) -> float:
+    """When the last of the slots is done, by the weights, each taking the next bin when it is free."""
+    loads = [0.0] * slots
+    for filled in bins:
+        heapq.heapreplace(loads, loads[0] + sum(weigh(item) for item in filled))
+    return max(loads)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from jobs.batches import in_batches
-from jobs.packing import chunks, pack, spread
+from jobs.packing import chunks, makespan, pack, spread
 from udfs.device import claim
 
 SCHEMA = pa.schema([("name", pa.string()), ("outcome", pa.string()), ("numbers", pa.list_(pa.float64()))])
@@ -119,13 +119,5 @@ def test_chunks_keep_a_group_together_and_bins_shrink_so_that_slots_end_together
     sizes = [len(filled) for filled in bins]
     assert sum(sizes) == 640
     assert sizes == sorted(sizes, reverse=True)
-    assert _makespan(sizes, slots=2) <= 1.02 * 640 / 2
+    assert makespan(bins, lambda item: item["weight"], 2) <= 1.02 * 640 / 2
     assert bins == pack(chunks(items, lambda item: item["group"], most=16), lambda item: item["weight"], 2)
-
-
-def _makespan(weights: list[int], slots: int) -> int:
-    """When the last slot ends, each taking the next bin when it is free."""
-    loads = [0] * slots
-    for weight in weights:
-        loads[loads.index(min(loads))] += weight
-    return max(loads)

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from cluster.stages import Stage
 from jobs import metadata
 from jobs.cli import Sessions, execute, run_verb
 from jobs.prepare import JOB, PrepareConfig
@@ -144,7 +145,8 @@ def relabel(lake: Lake, video_id: str, language: str) -> None:
 
 
 def test_interrupted_run_keeps_what_it_committed_and_goes_on(lake, spark, monkeypatch):
-    monkeypatch.setattr("jobs.batches.FIRST_BATCH_S", 0.01)
+    monkeypatch.setattr("jobs.batch_size.FIRST_BATCH_S", 0.01)
+    monkeypatch.setattr("jobs.batches.layout", lambda spark, device, worker_gib: Stage(1))
     append, calls = GroupedTable.commit, []
 
     def stopped(table, added, dropped=()):
