@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from jobs import metadata
 from jobs.batches import in_batches
+from jobs.devices import stage_device
 from jobs.history import new_run_id, record
 from jobs.job import Job
 from jobs.prepare_plan import STAGE, Plan, Wanted, make_plan, random_and_real
@@ -27,7 +28,6 @@ from schemas.row_groups import GroupedTable, Written
 from training.latent_cache import LatentPlan, cache_latents, latents_fingerprint
 from training.latent_cache import died as latents_died
 from udfs import weights
-from udfs.device import resolve
 from udfs.faces import dlib_mouth
 from udfs.preparing import LABELS, PreparePlan, PrepareSettings, died, prepare_items
 from udfs.sample_files import ROWS
@@ -79,9 +79,8 @@ def configure(args: Namespace) -> PrepareConfig:
 
 
 def check(lake: Lake, config: PrepareConfig) -> None:
-    """Raises `MissingError` for absent weights, GPU or policy, `UsageError` for a smoke test in a lake with real samples."""
+    """Raises `MissingError` for absent weights or policy, `UsageError` for a smoke test in a lake with real samples."""
     config.wanted()
-    resolve(config.device)
     _policy(lake, config)
     real = random_and_real(lake)[1] if config.smoke else 0
     if real:
@@ -111,19 +110,20 @@ def _policy(lake: Lake, config: PrepareConfig) -> Policy:
 
 
 def _prepare(spark: "SparkSession | None", lake: Lake, config: PrepareConfig, plan: Plan) -> Summary:
-    """Do what is planned, and note it."""
+    """Do what is planned, and note it. Raises `MissingError`, before anything is changed, for a GPU that executors lack."""
     started, run_id, wanted = now(), new_run_id(STAGE), config.wanted()
+    device = stage_device(spark, config.device) if spark is not None else "cpu"
     work = _Work(lake, plan, wanted, run_id)
     work.clear()
     work.sweep()
     if plan.has_work:
         assert spark is not None
-        prepared = PreparePlan(config.settings, wanted.fingerprint, work.table.root, run_id, resolve(config.device))
+        prepared = PreparePlan(config.settings, wanted.fingerprint, work.table.root, run_id, device)
         for rows in _prepared(spark, plan.new, prepared, config.quiet):
             work.commit(rows, wanted.fingerprint)
         if wanted.latents is not None:
             bare = [*plan.bare, *(clip["clip_id"] for clip in plan.new if clip["clip_id"] in work.written)]
-            coded = LatentPlan(work.table.root, wanted.latents, resolve(config.device), config.smoke)
+            coded = LatentPlan(work.table.root, wanted.latents, device, config.smoke)
             for rows in _coded(spark, work.table, bare, coded, config.quiet):
                 work.commit(rows, wanted.latents, replacing=True)
         work.table.level()

@@ -1,8 +1,10 @@
 """`talkvid prepare`: what becomes a sample, what is a failure, what is left alone, and what is taken out again."""
 
+import contextlib
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -11,10 +13,10 @@ import pytest
 from cluster.stages import Stage
 from jobs import metadata
 from jobs.cli import Sessions, execute, run_verb
-from jobs.prepare import JOB, PrepareConfig
+from jobs.prepare import JOB, PrepareConfig, check, run
 from schemas import unfinished
 from schemas.active_policy import make_active
-from schemas.errors import Interrupted, UsageError
+from schemas.errors import Interrupted, MissingError, UsageError, VerificationError
 from schemas.lake import Lake
 from schemas.ledger import now
 from schemas.policy import Policy, Rule
@@ -162,6 +164,40 @@ def test_interrupted_run_keeps_what_it_committed_and_goes_on(lake, spark, monkey
     monkeypatch.undo()
     done = prepared(lake, spark)
     assert done["present"] == 1 and done["written"] == 1 and len(samples(lake)) == 2
+
+
+@dataclass
+class OfCluster:
+    """The session of the suite, as a cluster's whose executors have so many GPUs each."""
+
+    sparkContext: SimpleNamespace  # noqa: N815 - Spark's name
+    conf: dict[str, str]
+
+    @classmethod
+    def with_gpus(cls, count: int) -> "OfCluster":
+        return cls(SimpleNamespace(master="spark://m:7077"), {"spark.executor.resource.gpu.amount": str(count)})
+
+
+@pytest.mark.parametrize(
+    ("driver_gpus", "executor_gpus", "asked", "used"), [(0, 1, "cuda", "cuda"), (0, 1, "auto", "cuda"), (1, 0, "auto", "cpu"), (1, 1, "cpu", "cpu")]
+)
+def test_executors_decide_the_device_not_the_driver(lake, monkeypatch, driver_gpus, executor_gpus, asked, used):
+    monkeypatch.setattr("udfs.device.visible_gpus", lambda: driver_gpus)
+    given = []
+    monkeypatch.setattr("jobs.prepare.in_batches", lambda spark, items, worker, **options: given.append((worker.args[0].device, options["device"])) or [])
+    config = replace(SMOKE, device=asked, cache_latents=True)
+    check(lake, config)
+    with contextlib.suppress(VerificationError):
+        run(OfCluster.with_gpus(executor_gpus), lake, config)
+    assert set(given) == {(used, used)} and len(given) == 2
+
+
+def test_gpu_that_executors_lack_is_one_sentence_before_samples_are_touched(lake, monkeypatch):
+    monkeypatch.setattr("udfs.device.visible_gpus", lambda: 1)
+    put(lake, [{"clip_id": "long-gone", "fingerprint": "random:prepare-v0-0"}])
+    with pytest.raises(MissingError, match="executors have no GPU"):
+        run(OfCluster.with_gpus(0), lake, replace(SMOKE, device="cuda"))
+    assert list(samples(lake)) == ["long-gone"]
 
 
 def test_failures_are_tried_again_only_when_asked_and_counted_up(lake, spark):
