@@ -16,6 +16,7 @@ class TaskGpus(DeepspeedTorchDistributor):
 
         def start(rows: Iterator[Any]) -> Iterator[Any]:
             os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+            os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as nvidia-smi counts, which gave Spark the addresses
             yield from work(rows)
 
         return start

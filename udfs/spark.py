@@ -74,7 +74,8 @@ def take_gpu() -> str | None:
     """Tell this Python worker the GPU that Spark gave its task, and return its address; None for a task without one.
 
     An address is the node's number of a GPU, and CUDA counts within CUDA_VISIBLE_DEVICES: so with an address that variable, which Spark does
-    not set but an executor's environment may have (cluster.md §2), is removed, for child processes too. Called before CUDA is first used.
+    not set but an executor's environment may have (cluster.md §2), is removed, for child processes too, and CUDA counts in the node's order,
+    not from the fastest card on. Called before CUDA is first used.
     """
     from pyspark import TaskContext
 
@@ -84,6 +85,7 @@ def take_gpu() -> str | None:
         os.environ.pop(GPU_ADDRESS, None)
         return None
     os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+    os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     os.environ[GPU_ADDRESS] = gpu.addresses[0]
     return gpu.addresses[0]
 

@@ -20,6 +20,7 @@ def task(monkeypatch):
     """Makes this process the worker of a task with these resources, where the executor was started with GPU 7 alone visible."""
     monkeypatch.setenv(HIDES, "7")
     monkeypatch.setenv(GPU_ADDRESS, "gone")
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", "FASTEST_FIRST")
 
     def of(**resources: list[str]) -> None:
         given = {name: SimpleNamespace(addresses=addresses) for name, addresses in resources.items()}
@@ -32,7 +33,7 @@ def test_the_address_of_the_task_is_the_machine_s_number_of_its_gpu(task):
     task(gpu=["1"])
     assert take_gpu() == "1"
     assert claim("cuda") == Device("cuda", 1)
-    assert HIDES not in os.environ
+    assert HIDES not in os.environ and os.environ["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
     seen = subprocess.run([sys.executable, "-c", f"import os; print(os.environ.get('{HIDES}'))"], capture_output=True, text=True, check=True)
     assert seen.stdout.strip() == "None"
 
