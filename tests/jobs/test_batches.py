@@ -4,6 +4,8 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -28,11 +30,14 @@ def given_up(item: dict) -> list[dict]:
     return [{"name": item["name"], "outcome": "worker_died", "numbers": None}]
 
 
-def on_gpu(items: list[dict]) -> Iterator[tuple[int, list[dict]]]:
-    """A worker that tells its GPU and its process, and is still at work when the tasks beside it start."""
+def on_gpu(folder: Path, processes: int, items: list[dict]) -> Iterator[tuple[int, list[dict]]]:
+    """A worker that tells its GPU and its process, and works until as many processes as there should be have begun; they meet in a folder."""
     device = claim("cuda")
+    (folder / f"begun-{os.getpid()}").touch()
+    ends = time.monotonic() + 60
     for position, item in enumerate(items):
-        time.sleep(0.5)
+        while len(list(folder.glob("begun-*"))) < processes and time.monotonic() < ends:
+            time.sleep(0.05)
         yield position, [{"name": item["name"], "outcome": f"{device.torch_name} {os.getpid()}", "numbers": None}]
 
 
@@ -94,10 +99,10 @@ def test_item_that_kills_python_becomes_one_row_and_the_others_survive(spark):
 
 
 @pytest.mark.parametrize("gpus", [1, 2])
-def test_local_gpu_stage_has_one_process_for_each_gpu_and_none_that_waits(spark, machine_with_gpus, gpus):
+def test_local_gpu_stage_has_one_process_for_each_gpu_and_none_that_waits(spark, machine_with_gpus, gpus, tmp_path):
     machine_with_gpus(gpus)
     items = [{"name": str(i), "video": str(i)} for i in range(12)]
-    batches = run(spark, items, on_gpu, device="cuda", commit_every_items=6)
+    batches = run(spark, items, partial(on_gpu, tmp_path, gpus), device="cuda", commit_every_items=6)
     assert len(batches) > 1
     assert sorted(int(name) for batch in batches for name in batch["name"].to_pylist()) == list(range(12))
     owners = {tuple(outcome.split()) for batch in batches for outcome in batch["outcome"].to_pylist()}
