@@ -12,6 +12,8 @@ from jobs.summary import Summary
 from schemas.lake import Lake
 from schemas.ledger import now
 
+NOT_KEPT = frozenset({"quiet", "json", "conf"})
+"""Fields of configurations that say nothing of the result: how it is told, and what only Spark is told, secrets among it."""
 APPENDED_BY_ALL = ("runs", "failures")
 """Tables to which any verb appends a little at a time."""
 
@@ -22,8 +24,8 @@ def new_run_id(verb: str) -> str:
 
 
 def configuration_json(config: Any) -> str:
-    """A configuration as it is compared and kept; progress and printing do not count."""
-    record = {key: value for key, value in asdict(config).items() if key not in ("quiet", "json")}
+    """A configuration as it is compared and kept: all but what is in `NOT_KEPT`."""
+    record = {key: value for key, value in asdict(config).items() if key not in NOT_KEPT}
     return json.dumps(record, sort_keys=True, default=str)
 
 

@@ -1,16 +1,15 @@
 """`talkvid train`: trains one stage of the talking-head model on the prepared samples."""
 
-import json
 import sys
 import time
 from argparse import ArgumentParser, Namespace
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.arguments import assignments, natural
 from jobs.cli import Sessions
-from jobs.history import new_run_id
+from jobs.history import configuration_json, new_run_id
 from jobs.job import Job
 from jobs.run import DEFAULT_POLICY, configured, run_line
 from jobs.summary import Summary
@@ -247,7 +246,7 @@ def _prepare(lake: Lake, config: TrainConfig) -> None:
 
 def _started_row(config: TrainConfig, settings: Settings, snapshot: Snapshot, place: str, run_id: str) -> dict[str, Any]:
     """The row that says a trainer is at work, so that the files it reads are kept (law 9)."""
-    configuration = json.dumps({**asdict(config), "settings": asdict(settings)}, sort_keys=True, default=str)
+    configuration = configuration_json(replace(config, settings=settings))
     row = {"run_id": run_id, "verb": "train", "configuration": configuration, "input_versions": [(TABLE, snapshot.version)]}
     return row | {"output_uris": [place], "complete": False, "started": now()}
 
