@@ -3,7 +3,7 @@
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from schemas.lake import Lake
 from schemas.ledger import now
 from schemas.tables import TABLES
 from udfs.sources import late, shelf
+from udfs.sources.credentials import without_credentials
 from udfs.sources.known import Known
 from udfs.sources.labels import LabelSheet, read_sheet
 from udfs.sources.reading import FORMATS, read_sources
@@ -162,7 +163,8 @@ def run(spark: "SparkSession | None", lake: Lake, config: IngestConfig) -> Summa
     summary.notes += [f"ingest: labels or spans of {updated} known videos were brought up to date"] if updated else []
     summary.notes += _unmatched(lake, found)
     summary.extra["updated"] = updated
-    record(lake, summary, config, run_id=run_id, started=started, depends_on=())
+    noted = replace(config, sources=tuple(map(without_credentials, config.sources)))
+    record(lake, summary, noted, run_id=run_id, started=started, depends_on=())
     return _rechecked(lake, config, summary)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from jobs.progress import Progress
 from schemas.lake import Lake
 from udfs.sources.address import is_http
+from udfs.sources.credentials import had_credentials
 from udfs.sources.patience import Refused
 from udfs.sources.standing import is_still_under, standing
 from udfs.sources.youtube import Download
@@ -27,7 +28,10 @@ def recheck(lake: Lake, options: Download, limit: int | None = None, quiet: bool
     """Ask about every video with an address on the web, one after the other; remove what may not be kept."""
     found = Rechecked()
     videos = [row for row in lake.ledger.read("videos", ["video_id", "source"]).to_pylist() if is_http((row["source"] or {}).get("url") or "")]
-    videos = videos[:limit]
+    closed = sum(had_credentials(row["source"]["url"]) for row in videos)
+    if closed:
+        found.notes.append(f"ingest: {closed} videos were not asked about: their addresses were given with credentials, which are not kept")
+    videos = [row for row in videos if not had_credentials(row["source"]["url"])][:limit]
     losses: dict[str, list[str]] = {"gone from the platform": [], "no longer under its licence": []}
     with Progress("ingest", len(videos), host="127.0.0.1", quiet=quiet) as progress:
         for video_id, reason in _findings(videos, options, found):

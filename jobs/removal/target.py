@@ -16,6 +16,7 @@ from schemas.lake import Lake
 from schemas.snapshot import snapshot
 from schemas.tables import TABLES
 from udfs.sources.address import is_http, is_store, youtube_id, youtube_url
+from udfs.sources.credentials import without_credentials
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -161,7 +162,9 @@ def _asked(word: str) -> list[str]:
     found = youtube_id(word)
     if found:
         return [word, found, youtube_url(found)]
-    if is_http(word) or is_store(word) and not word.endswith("/"):
+    if is_http(word):
+        return list(dict.fromkeys((word, without_credentials(word))))
+    if is_store(word) and not word.endswith("/"):
         return [word]
     if is_store(word):
         raise UsageError(_FOLDER.format(word=word))
@@ -239,7 +242,8 @@ def _tombstones(
     rows = [row | {"url": row["url"] if row["url"] in target.addresses else None} for row in rows]
     rows += [{"channel": channel} for channel in request.channels]
     rows += [
-        {"url": word} if is_http(word) or is_store(word) else {"video_id": word} if is_safe_id(word) else {"url": storage.address(word)} for word in unheard
+        {"url": without_credentials(word)} if is_http(word) or is_store(word) else {"video_id": word} if is_safe_id(word) else {"url": storage.address(word)}
+        for word in unheard
     ]
     empty = dict.fromkeys(("video_id", "channel", "url", "sha256"))
     there = {tuple(row[name] for name in empty) for row in removals}

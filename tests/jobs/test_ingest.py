@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from base64 import b64encode
 from collections import Counter
 from pathlib import Path
 
@@ -264,6 +265,24 @@ def test_download_is_registered_and_what_failed_is_tried_again(spark, lake: Lake
             assert Path(row["uri"]).read_bytes() == (clips / name).read_bytes()
         (failure,) = rows(lake, "failures")
         assert (failure["code"], failure["retryable"], failure["fingerprint"]) == ("download_failed", True, "download")
+
+
+def test_no_password_and_no_signature_of_an_address_is_kept(spark, lake: Lake, clips: Path):
+    secret = "canary-9d2c41e7"
+    with Site(clips).open() as site:
+        host = site.address.removeprefix("http://")
+        addresses = [
+            f"http://me:{secret}@{host}/one.mp4",
+            f"{site.address}/two.mp4?X-Amz-Date=1&X-Amz-Signature={secret}",
+            f"{site.address}/no.mp4?token={secret}",
+        ]
+        options = {"download": True, "sleep_s": 0.0, "retries": 0}
+        assert counted(ingest(spark, lake, *addresses, **options)) == {"registered": 2, "failed": 1}
+        assert {("", "Basic " + b64encode(f"me:{secret}".encode()).decode()), (f"X-Amz-Date=1&X-Amz-Signature={secret}", None)} <= set(site.given)
+        assert counted(ingest(None, lake, f"{site.address}/two.mp4?X-Amz-Date=2&X-Amz-Signature=another-{secret}", **options)) == {}
+    assert {row["source"]["url"] for row in rows(lake, "videos")} == {f"http://hidden@{host}/one.mp4", f"http://{host}/two.mp4?signature=hidden"}
+    assert secret not in str([rows(lake, table) for table in ("videos", "sources", "failures", "runs")])
+    assert not [path for path in Path(lake.place.root).rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
 
 
 def test_limit_takes_the_first_and_the_next_run_goes_on(spark, lake: Lake, raw: Path, clips: Path):

@@ -84,6 +84,15 @@ def test_what_is_gone_or_under_another_licence_is_removed_and_stays_out(lake):
     assert ask_again(lake).extra["recheck"] == {"asked": 3, "there": 3, "gone": 0, "licence": 0, "unknown": 0}
 
 
+def test_what_needs_credentials_is_not_asked_about_since_404_may_mean_no_leave(lake, site):
+    source = {"platform": "http", "url": f"{site.address}/watch/gone.json?signature=hidden", "licence": None}
+    row = {"video_id": "video-signed-1", "uri": "/nowhere/signed", "sha256": "signed", "width": 1, "height": 1, "duration_s": 1.0}
+    lake.ledger.append("videos", [row | {"source": source}])
+    summary = ask_again(lake)
+    assert summary.extra["recheck"]["asked"] == 5 and "1 videos were not asked about: their addresses" in summary.notes[0]
+    assert "video-signed-1" in {row["video_id"] for row in lake.ledger.read("videos").to_pylist()}
+
+
 def test_an_answer_that_says_nothing_of_the_video_removes_nothing(lake, site):
     site.answers["/watch/kept.json"] = [403]
     site.answers["/watch/unstated.json"] = [500]

@@ -5,6 +5,7 @@ from functools import lru_cache
 from urllib.parse import parse_qs, urlsplit
 
 from schemas.ids import is_youtube_id
+from udfs.sources.credentials import without_credentials
 from udfs.sources.source import Source
 
 YOUTUBE_HOSTS = frozenset({"youtube.com", "youtube-nocookie.com"})
@@ -56,12 +57,13 @@ def youtube_url(video_id: str) -> str:
 
 @lru_cache(maxsize=1024)
 def download_source(text: str) -> Source | None:
-    """The source that an id or address to download means; None when it is neither."""
+    """The source that an id or address to download means; None when it is neither. Its credentials are for the fetch alone."""
     text = text.strip()
     video_id = youtube_id(text)
     if video_id:
         url = youtube_url(video_id)
         return Source(url, is_download=True, video_id=video_id, provenance={"platform": "youtube", "url": url})
     if is_http(text):
-        return Source(text, is_download=True, provenance={"platform": "http", "url": text})
+        kept = without_credentials(text)
+        return Source(kept, is_download=True, provenance={"platform": "http", "url": kept}, fetch_uri=None if kept == text else text)
     return None

@@ -86,8 +86,11 @@ def glob_sources(pattern: str, excluded: Collection[str] = ()) -> list[Source]:
 def store_sources(uri: str, excluded: Collection[str] = ()) -> list[Source]:
     """An object, or all below a prefix, of an object store, but for what lies below the addresses `excluded`.
 
-    Raises `MissingError` when the store cannot be read.
+    Raises `MissingError` when the store cannot be read, `UsageError` for a password in the address: addresses are kept.
     """
+    given, _, place = uri.partition("://")[2].partition("/")[0].rpartition("@")
+    if ":" in given:
+        raise UsageError(f"credentials in the address of {place} are not taken; give them in the environment, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     from pyarrow import ArrowException, fs
 
     try:

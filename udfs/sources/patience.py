@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from schemas.codes import Rejected
+from udfs.sources.credentials import without_credentials
 
 Result = TypeVar("Result")
 LONGEST_BACK_OFF_S = 300.0
@@ -73,7 +74,7 @@ def explained() -> Iterator[None]:
 
 def _sentence(error: Exception) -> str:
     text = _COLOUR.sub("", str(error)).replace("ERROR: ", "").split("; please report")[0]
-    return " ".join(text.split())[:300] or type(error).__name__
+    return without_credentials(" ".join(text.split()))[:300] or type(error).__name__
 
 
 def _http_status(error: BaseException | None) -> int | None:

@@ -17,6 +17,7 @@ from udfs.header import read_header
 from udfs.media import Probe, local_path, probe, staged
 from udfs.sources import shelf
 from udfs.sources.address import youtube_id
+from udfs.sources.credentials import without_credentials
 from udfs.sources.patience import Refused
 from udfs.sources.source import Source, Span, Tube
 from udfs.sources.spans import fitted
@@ -63,6 +64,7 @@ def item_of(number: int, source: Source) -> Item:
     return {
         "number": number,
         "uri": source.uri,
+        "fetch_uri": source.fetch_uri,
         "bytes": source.bytes,
         "is_download": source.is_download,
         "provenance": dict(source.provenance),
@@ -91,7 +93,7 @@ def register_items(plan: Registration, items: list[Item]) -> Iterator[tuple[int,
         except FileNotFoundError:
             yield index, [failure(item, "vanished", "the file is not there any more")]
         except Exception as error:  # noqa: BLE001 - one source must not end the others' task; the row says what happened
-            yield index, [failure(item, "internal", f"{type(error).__name__}: {error}"[:500])]
+            yield index, [failure(item, "internal", without_credentials(f"{type(error).__name__}: {error}")[:500])]
 
 
 def failure(item: Item, code: str, detail: str) -> Row:
@@ -148,7 +150,7 @@ def _downloaded(plan: Registration, item: Item) -> Row:
 def _fetched(plan: Registration, item: Item, folder: Path) -> Row:
     """Columns of `videos` of what was fetched into a local folder."""
     assert plan.download is not None
-    fetched = fetch(item["uri"], folder, plan.download, plan.removed_channels)
+    fetched = fetch(item["uri"], folder, plan.download, plan.removed_channels, asked=item["fetch_uri"])
     known = item | {"subtitle_uri": str(fetched.subtitle) if fetched.subtitle else None, "provenance": {**item["provenance"], **fetched.source}}
     row = _columns(plan, known, fetched.video, folder)
     return row | {"remarks": [*row["remarks"], *fetched.remarks]}

@@ -44,7 +44,8 @@ class Source:
 
     `video_id` is the platform's id, already known to be safe. `provenance` has the names of `videos.source`, `labels` those of
     `videos.labels`. `spans` and `tubes` are None where no manifest spoke. `audio_is_named`: a manifest gave `audio_uri`, so it counts
-    even where the video has sound of its own. `problem` says why it cannot be tried at all, `remarks` what was left out of it.
+    even where the video has sound of its own. `fetch_uri` is the address with its credentials, for the fetch of this run only. `problem` says
+    why it cannot be tried at all, `remarks` what was left out of it.
     """
 
     uri: str
@@ -59,6 +60,7 @@ class Source:
     subtitle_uri: str | None = None
     audio_uri: str | None = None
     audio_is_named: bool = False
+    fetch_uri: str | None = field(default=None, repr=False)
     problem: Problem | None = None
     remarks: tuple[str, ...] = ()
 

@@ -24,10 +24,11 @@ DISAGREED = ""
 
 @dataclass
 class Gathered:
-    """What the records of one video say together. `ids` are the platform ids they claim for it."""
+    """What the records of one video say together. `download` is its source where it lies on the network, `ids` the platform ids they claim for it."""
 
     address: str
     link: Source | None = None
+    download: Source | None = None
     ids: list[str] = field(default_factory=list)
     labels: dict[str, str] = field(default_factory=dict)
     spans: dict[Span, None] = field(default_factory=dict)
@@ -120,10 +121,17 @@ def _link(record: dict[str, Any]) -> Source | None:
     return download_source(text) if text else None
 
 
+def _download(record: dict[str, Any]) -> Source | None:
+    """What is to be fetched when a record's path is an address on the network."""
+    text = clean(record.get("video-path"))
+    return download_source(text) if text and is_http(text) else None
+
+
 def _gather(gathered: Gathered, record: dict[str, Any], folder: str) -> None:
     """Add what one record says."""
     link = _link(record)
     gathered.link = gathered.link or link
+    gathered.download = gathered.download or _download(record) or link
     named = clean(record.get("video-id"))
     for claimed in (named, link.video_id if link else None):
         if claimed and is_safe_id(claimed) and claimed not in gathered.ids:
@@ -180,8 +188,7 @@ def _sources(videos: Collection[Gathered]) -> list[Source]:
 
 
 def _source(video: Gathered, video_id: str | None, folders: Folders) -> Source:
-    link = download_source(video.address) if is_http(video.address) else None
-    found = link or _found(video.address, folders)
+    found = video.download if video.download and video.download.uri == video.address else _found(video.address, folders)
     remarks = [f"records of one video disagree on its {name}, which is left empty" for name, value in video.labels.items() if value == DISAGREED]
     remarks += ["a span of the manifest is no span (start below 0, end before start, no number) and is left out"] * (video.bad_spans > 0)
     return replace(

@@ -61,8 +61,17 @@ class RemovedError(Exception):
     """The video's channel was removed from this lake, so nothing was fetched."""
 
 
-def fetch(url: str, folder: Path, options: Download, removed_channels: frozenset[str] = frozenset(), limits: Limits = DEFAULT_LIMITS) -> Fetched:
-    """Fetch one video into `folder`; what an earlier call finished there is used again, what it began is gone on with.
+def fetch(
+    url: str,
+    folder: Path,
+    options: Download,
+    removed_channels: frozenset[str] = frozenset(),
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    asked: str | None = None,
+) -> Fetched:
+    """Fetch one video into `folder`, from `asked` where the site wants credentials that `url` lacks;
+    what an earlier call finished there is used again, what it began is gone on with.
 
     Raises `Rejected` (download_failed, timeout, too_large), `Refused` when the site wants no more requests, `RemovedError`.
     """
@@ -71,12 +80,12 @@ def fetch(url: str, folder: Path, options: Download, removed_channels: frozenset
         return done
     folder.mkdir(parents=True, exist_ok=True)
     wait_turn(options.sleep_s)
-    return patiently(lambda: _fetch_once(url, folder, options, removed_channels, limits), options.retries, options.first_back_off_s)
+    return patiently(lambda: _fetch_once(asked or url, url, folder, options, removed_channels, limits), options.retries, options.first_back_off_s)
 
 
-def _fetch_once(url: str, folder: Path, options: Download, removed_channels: frozenset[str], limits: Limits) -> Fetched:
+def _fetch_once(asked: str, url: str, folder: Path, options: Download, removed_channels: frozenset[str], limits: Limits) -> Fetched:
     with session(options) as client:
-        info = client.extract_info(url, download=False)
+        info = client.extract_info(asked, download=False)
         return fetch_formats(client, only_video(client, info), url, folder, removed_channels, limits)
 
 

@@ -17,6 +17,7 @@ from schemas.lake import Lake
 from schemas.ledger import now
 from schemas.tables import TABLES
 from tests.jobs.removal.lake_of_two import CHANNEL, CLIPS, GONE, LAYOUTS, SPANS, STAYS, URL, files_holding, take_out
+from udfs.sources.address import download_source
 from udfs.sources.known import Known
 from udfs.sources.source import Source
 
@@ -157,6 +158,12 @@ def test_a_video_the_lake_never_had_is_kept_out_too(lake):
     summary = take_out(lake, "https://example.org/never.mp4")
     assert summary.counts["in"] == 0
     assert Known.of(lake.ledger).tombstones.name(Source("https://example.org/never.mp4", is_download=True))
+
+
+def test_a_tombstone_holds_no_signature_and_keeps_every_one_out(lake):
+    take_out(lake, "https://example.org/never.mp4?sig=one")
+    assert "sig=one" not in str(lake.ledger.read("removals").to_pylist())
+    assert Known.of(lake.ledger).tombstones.name(download_source("https://example.org/never.mp4?sig=two"))
 
 
 def test_neighbours_with_similar_ids_are_left_alone(lake):

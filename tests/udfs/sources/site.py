@@ -11,13 +11,15 @@ from pathlib import Path
 
 class Site:
     """Serves a folder with ranges. `answers[path]` are statuses for its next requests instead of the file; `cut[path]` are lengths in bytes
-    after which its next answers break off (None: they do not). `asked` lists (method, path, range) of all requests."""
+    after which its next answers break off (None: they do not). `asked` lists (method, path, range) of all requests,
+    `given` what each gave to be let in: query and Authorization."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.answers: dict[str, list[int]] = {}
         self.cut: dict[str, list[int | None]] = {}
         self.asked: list[tuple[str, str, str | None]] = []
+        self.given: list[tuple[str, str | None]] = []
         self.cookies: list[str | None] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -47,6 +49,7 @@ class Site:
             def _answer(self, with_body: bool) -> None:
                 path, span = self.path.split("?")[0], self.headers.get("Range")
                 site.asked.append((self.command, path, span))
+                site.given.append((self.path.partition("?")[2], self.headers.get("Authorization")))
                 site.cookies.append(self.headers.get("Cookie"))
                 file = site.folder / path.lstrip("/")
                 if site.answers.get(path):

@@ -112,7 +112,7 @@ def test_site_that_refuses_is_not_asked_for_the_rest(tmp_path: Path, monkeypatch
 
     asked: list[str] = []
 
-    def refusing(url, *rest):
+    def refusing(url, *rest, **more):
         asked.append(url)
         raise Refused("the site asks for patience")
 
