@@ -18,7 +18,9 @@ from jobs.history import new_run_id, record
 from jobs.intake import Intake
 from jobs.job import Job
 from jobs.recheck import recheck
+from jobs.removal.nodes import on_cluster
 from jobs.summary import Summary, check_sum
+from jobs.text_table import escaped
 from schemas import storage
 from schemas.errors import MissingError, UsageError
 from schemas.lake import Lake
@@ -43,7 +45,7 @@ NO_WORK = dict.fromkeys(("in", "found", *OUTCOMES), 0)
 @dataclass(frozen=True)
 class IngestConfig:
     """What to register and how. `kind` is one of `udfs.sources.reading.FORMATS`; `cookies` a file in Netscape's format; `recheck` asks
-    platforms again about videos that are known."""
+    platforms again about videos that are known. `nodes`: other machines may have worked on those."""
 
     sources: tuple[str, ...]
     kind: str = "auto"
@@ -55,6 +57,7 @@ class IngestConfig:
     sleep_s: float = 5.0
     retries: int = 3
     recheck: bool = False
+    nodes: bool = False
     limit: int | None = None
     quiet: bool = False
 
@@ -98,6 +101,7 @@ def configure(args: Namespace) -> IngestConfig:
         sleep_s=args.sleep,
         retries=args.retries,
         recheck=args.recheck,
+        nodes=args.recheck and on_cluster(args.master),
         limit=args.limit,
         quiet=args.quiet,
     )
@@ -133,12 +137,14 @@ def _own_folders(lake: Lake) -> frozenset[str]:
 
 
 def idle(lake: Lake, config: IngestConfig) -> Summary | None:
-    """A summary when nothing is new: neither a source nor a label or span of a known video."""
+    """A summary when nothing is new: neither a source nor a label or span of a known video; and no node is to be asked."""
+    if config.nodes:
+        return None
     found = survey(lake, config)
     if found.new or changes(lake, found.sources, found.known, found.sheet):
         return None
     notes = [f"ingest: nothing new among {len(found.sources)} sources"] if config.sources else []
-    return _rechecked(lake, config, Summary("ingest", dict(NO_WORK), notes=[*notes, *_unmatched(lake, found)]))
+    return _rechecked(None, lake, config, Summary("ingest", dict(NO_WORK), notes=[*notes, *_unmatched(lake, found)]))
 
 
 def run(spark: "SparkSession | None", lake: Lake, config: IngestConfig) -> Summary:
@@ -165,16 +171,18 @@ def run(spark: "SparkSession | None", lake: Lake, config: IngestConfig) -> Summa
     summary.extra["updated"] = updated
     noted = replace(config, sources=tuple(map(without_credentials, config.sources)))
     record(lake, summary, noted, run_id=run_id, started=started, depends_on=())
-    return _rechecked(lake, config, summary)
+    return _rechecked(spark, lake, config, summary)
 
 
-def _rechecked(lake: Lake, config: IngestConfig, summary: Summary) -> Summary:
+def _rechecked(spark: "SparkSession | None", lake: Lake, config: IngestConfig, summary: Summary) -> Summary:
     """The summary, with what platforms say of the videos that are known, where that was asked for."""
     if config.recheck:
-        rechecked = recheck(lake, _download(config), config.limit, config.quiet)
+        rechecked = recheck(lake, _download(config), config.limit, config.quiet, spark if config.nodes else None)
         told = {name: rechecked.counts[name] for name in ("asked", "there", "gone", "licence", "unknown")}
-        summary.results = "recheck: " + " ".join(f"{name}={count}" for name, count in told.items())
-        summary.extra["recheck"] = told
+        lines = ["recheck: " + " ".join(f"{name}={count}" for name, count in told.items())]
+        summary.results = "\n".join([*lines, *(escaped(f"  trained on it: {folder}") for folder in rechecked.checkpoints)])
+        summary.extra |= {"recheck": told, "checkpoints": rechecked.checkpoints}
+        summary.failure = rechecked.failure
         summary.notes += rechecked.notes
     return summary
 

@@ -1,14 +1,19 @@
 """`ingest --recheck` against a web site on this machine: what is gone or has changed its licence leaves the lake."""
 
 import json
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 from yt_dlp.extractor.common import InfoExtractor
 
+from jobs.arguments import verb_parser
 from jobs.cli import Sessions, execute
 from jobs.ingest import JOB, IngestConfig
 from schemas.lake import Lake
+from schemas.tables import TABLES
 from tests.footage import moving_square
 from tests.udfs.sources.site import Site
 from udfs.sources import standing
@@ -82,6 +87,52 @@ def test_what_is_gone_or_under_another_licence_is_removed_and_stays_out(lake):
     reasons = {row["video_id"]: row["reason"] for row in lake.ledger.read("removals").to_pylist()}
     assert reasons == {"video-gone-1": "gone from the platform", "video-relicensed-1": "no longer under its licence"}
     assert ask_again(lake).extra["recheck"] == {"asked": 3, "there": 3, "gone": 0, "licence": 0, "unknown": 0}
+
+
+@pytest.fixture
+def media(lake, tmp_path) -> tuple[Path, Path]:
+    """The media of what is gone in the lake, beside footage elsewhere with the same right to be there; a checkpoint is trained on it."""
+    inside, outside = Path(lake.place.media("video-gone-1"), "video.mp4"), tmp_path / "mine.mp4"
+    moving_square(outside, seconds=1)
+    inside.parent.mkdir(parents=True)
+    shutil.copyfile(outside, inside)
+    places = {"video-gone-1": str(inside), "video-relicensed-1": str(outside)}
+    rows = lake.ledger.read("videos").to_pylist()
+    table = pa.Table.from_pylist([row | {"uri": places.get(row["video_id"], row["uri"])} for row in rows], schema=TABLES["videos"].schema)
+    lake.ledger.overwrite("videos", table.to_reader())
+    stage = tmp_path / "trained" / "stage_1"
+    stage.mkdir(parents=True)
+    (stage / "snapshot.json").write_text(json.dumps({"clips": ["video-gone-1-000000000-000000600"]}))
+    lake.ledger.append("runs", [{"run_id": "train-1", "verb": "train", "output_uris": [str(stage)], "complete": True}])
+    return inside, outside
+
+
+def test_media_in_the_lake_goes_and_what_the_removal_has_to_say_is_said(lake, media, tmp_path):
+    inside, outside = media
+    summary = ask_again(lake)
+    assert summary.failure is None and not inside.exists() and outside.exists()
+    assert f"remove: {outside} lies outside the lake and was not deleted" in summary.notes
+    assert summary.results.splitlines()[1:] == [f"  trained on it: {tmp_path / 'trained' / 'stage_1'}"]
+    assert summary.extra["checkpoints"] == [str(tmp_path / "trained" / "stage_1")]
+
+
+def test_what_remains_ends_with_status_4_here_too(lake, media, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("jobs.remove.storage.delete", lambda uri: False)
+        patch.setattr("jobs.remove.storage.delete_below", lambda uri: 0)
+        failure = ask_again(lake).failure
+    assert failure is not None and failure.exit_status == 4 and "media=1" in str(failure)
+    assert not all(row["applied_at"] for row in lake.ledger.read("removals").to_pylist())
+
+
+@pytest.mark.parametrize(("master", "asked"), [("spark://nowhere:7077", ["a session"]), ("local[2]", [])])
+def test_machines_of_a_cluster_are_swept_once_something_was_taken_out(lake, monkeypatch, master, asked):
+    swept: list = []
+    monkeypatch.setattr("jobs.removal.nodes.sweep", lambda spark, *rest: swept.append(spark) or ["remove: swept"])
+    config = JOB.configure(verb_parser(JOB).parse_args(["--recheck", "--sleep", "0", "--retries", "0", "--quiet", "--master", master]))
+    sessions = SimpleNamespace(get=lambda: "a session")
+    summary = execute(JOB, lake, config, sessions)
+    assert swept[:1] == asked and ("remove: swept" in summary.notes) is bool(asked)
 
 
 def test_what_needs_credentials_is_not_asked_about_since_404_may_mean_no_leave(lake, site):
