@@ -155,6 +155,7 @@ class _Work:
         failed: set[str] = set()
         for axis in {place.axis for place in places}:
             anew = {place.clip_id for place in places if place.axis == axis}
+            self._layout(axis).sweep()
             self._ledger(axis).forget([row for row in self._exported(axis) if row["clip_id"] in anew])
         for batch in in_batches(spark, items, cut_forms, schema=ROWS, on_death=died, verb="bench", quiet=self.config.quiet, **options):
             rows = batch.to_pylist()

@@ -10,6 +10,7 @@ import pyarrow as pa
 from jobs import metadata
 from jobs.history import new_run_id, record
 from jobs.job import Job
+from jobs.layouts.layout import is_exported
 from jobs.removal import exported, files, history, nodes, trained
 from jobs.removal.rows import TargetRows, ordered
 from jobs.removal.target import Request, Resolved, Target, resolve
@@ -110,7 +111,7 @@ class Places:
             uploads.abort_in_lake(place.root)
         for folder in self.folders:
             if storage.is_remote(folder):
-                uploads.abort(folder, mine=exported.is_media)
+                uploads.abort(folder, mine=is_exported)
             else:
                 unfinished.sweep_below(folder)
         unfinished.sweep(row["output_uri"] for row in self.generations if row["output_uri"])

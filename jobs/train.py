@@ -17,7 +17,7 @@ from jobs.training_launch import LAUNCHERS, Launch
 from jobs.training_needs import check_output, lacking, lacking_vae
 from jobs.training_restarts import restarted
 from jobs.training_snapshot import Selection, check_filters, make_snapshot
-from schemas import storage
+from schemas import storage, uploads
 from schemas.errors import BusyError, MissingError, UsageError
 from schemas.lake import Lake
 from schemas.lease import lease
@@ -162,6 +162,7 @@ def run(spark: "SparkSession | None", lake: Lake, config: TrainConfig) -> Summar
 
 def _trained(spark: "SparkSession | None", lake: Lake, config: TrainConfig) -> Summary:
     place, run_id = config.place(lake), new_run_id("train")
+    uploads.abort_in_stage(place)
     step = _step(place, config.resume)
     if step is not None and storage.same(step.stage, place) and _finished(place, config.settings, step):
         summary = Summary("train", {"in": 0, "steps": 0}, outputs=[place], notes=[f"train: {place} has all {config.settings.steps} steps"])

@@ -40,6 +40,14 @@ def abort(uri: str, *, mine: Callable[[str], bool] = _any_key, age: timedelta = 
     return aborted
 
 
+def abort_in_stage(stage: str) -> int:
+    """Give up what trainings of a stage, and of what was put aside of it, began long ago; returns how many there were. One that goes on now keeps its own."""
+    if not s3.is_s3(stage):
+        return 0
+    key = s3.split(stage)[1]
+    return abort(stage.rpartition("/")[0], mine=lambda name: name.startswith((f"{key}/", f"{key}.")), age=ABANDONED)
+
+
 def abort_in_lake(root: str) -> int:
     """Give up what killed verbs left below a lake, and what of trainings is long abandoned; returns how many there were. The caller holds
     the lake's lease."""

@@ -1,18 +1,20 @@
 """What every layout can do, and how files get into an export: whole, and never outside its folder or prefix."""
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from schemas import storage, unfinished
+from schemas import storage, unfinished, uploads
 from schemas.errors import UsageError
 from schemas.ids import media_name
 
 Exported = Mapping[str, Any]
 """A row of `exports`."""
+_OWN = re.compile(r"(?:^|/)(?:v_[^/]*|\d{6}\.tar|filtered_video_clips\.json|metadata\.jsonl|test_[a-z]+\.json)$")
 
 
 class Layout(ABC):
@@ -69,7 +71,9 @@ class Layout(ABC):
 
     def sweep(self) -> None:
         """Delete what killed writers left half written below `out`; no other export is at work there."""
-        if not self.is_remote:
+        if self.is_remote:
+            uploads.abort(str(self.out), mine=is_exported)
+        else:
             unfinished.sweep_below(self.out)
 
     def address(self, relative: str) -> str:
@@ -106,6 +110,11 @@ class Layout(ABC):
         """Write a small file unless it holds just that already."""
         if storage.read_bytes(self.address(relative)) != content:
             storage.put_bytes(content, self.address(relative))
+
+
+def is_exported(key: str) -> bool:
+    """True for the name of a clip's file, of a shard or of a list, as every layout spells them."""
+    return _OWN.search(key) is not None
 
 
 def json_bytes(record: Mapping[str, Any]) -> bytes:

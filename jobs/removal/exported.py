@@ -19,7 +19,6 @@ WRITERS = frozenset({"export", "bench"})
 _SHARD = re.compile(r"(?:^|/)\d{6}\.tar$")
 _LISTS = ("filtered_video_clips.json", "metadata.jsonl", *(f"test_{axis}.json" for axis in AXES))
 _CARD = "README.md"
-_MEDIA = re.compile(r"(?:^|/)(?:v_[^/]*|\d{6}\.tar)$")
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,6 @@ def folders(lake: Lake) -> list[str]:
         if run["verb"] in WRITERS:
             found.update(uri for uri in run["output_uris"] or () if not re.search(r"\.html?$", uri))
     return sorted(folder for folder in found if folder != lake.place.root and storage.listed(folder))
-
-
-def is_media(key: str) -> bool:
-    """True for the name of a clip's file or of a shard, as every layout spells them."""
-    return _MEDIA.search(key) is not None
 
 
 def named(folder: str, target: Target) -> list[Named]:
