@@ -63,8 +63,9 @@ def map_bins(
             reporter.finished(label(items[position]))
             yield rows
 
-    tasks = spark.createDataFrame([(json.dumps(list(items)),) for items in bins], "items string")
-    spread = tasks.coalesce(1).repartition(len(bins))
+    tasks = spark.createDataFrame([(number, json.dumps(list(items))) for number, items in enumerate(bins)], "number int, items string")
+    # by range: dealt round, rows of several partitions fall on one another, and some tasks would have two bins and others none
+    spread = tasks.repartitionByRange(len(bins), "number")
     with _pool(spark, pool):
         rows = spread.mapInPandas(work, spark_schema(schema), profile=profile)
     return rows.toArrow()

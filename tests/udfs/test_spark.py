@@ -1,9 +1,11 @@
 """Scorers and shots as SQL functions."""
 
+import pyarrow as pa
 import pytest
 
 from udfs.footage.tiny import tiny_video
-from udfs.spark import register_functions
+from udfs.progress import Reporter
+from udfs.spark import map_bins, register_functions
 
 
 @pytest.fixture(scope="module")
@@ -40,3 +42,18 @@ def test_shots_lists_the_shots_of_a_video(calls):
     assert rows["good"][1]["start_s"] == pytest.approx(2.0)
     assert rows["good"][1]["end_s"] == pytest.approx(4.0)
     assert rows["gone"] is None
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8])
+def test_each_bin_is_a_task_and_they_start_in_their_order(spark, count):
+    schema = pa.schema([("name", pa.string()), ("task", pa.int64())])
+
+    def worker(items: list[dict]):
+        from pyspark import TaskContext
+
+        for position, item in enumerate(items):
+            yield position, [{"name": item["name"], "task": TaskContext.get().partitionId()}]
+
+    bins = [[{"name": f"{number}-{item}"} for item in range(2)] for number in range(count)]
+    rows = map_bins(spark, bins, worker, schema=schema, on_death=lambda item: [], label=lambda item: item["name"], reporter=Reporter()).to_pylist()
+    assert [(row["name"], row["task"]) for row in rows] == [(item["name"], number) for number, filled in enumerate(bins) for item in filled]
