@@ -11,7 +11,7 @@ from jobs import metadata
 from jobs.history import new_run_id, record
 from jobs.job import Job
 from jobs.layouts.layout import is_exported
-from jobs.removal import exported, files, history, nodes, trained
+from jobs.removal import copies, exported, files, history, nodes, trained
 from jobs.removal.rows import TargetRows, ordered
 from jobs.removal.target import Request, Resolved, Target, resolve
 from jobs.summary import Summary, check_sum
@@ -80,21 +80,26 @@ class Places:
         self.generated = [*files.generated(self.generations), *files.inputs(lake, self.generations)]
         self.reports = files.reports(lake, target)
         self.seen = trained.seen(lake, target)
+        self.staged = copies.named(target)
 
     def counts(self) -> dict[str, int]:
         """Place to count: rows by table, then files and parts of files."""
         found = self.rows.counts()
         found |= {f"export:{folder}": len(things) for folder, things in self.exports.items()}
-        uris = {"media": self.media, "generated": self.generated, "reports": self.reports, "seen": self.seen}
+        uris = {"media": self.media, "generated": self.generated, "reports": self.reports, "seen": self.seen, "staged": self.staged}
         found |= {name: len(places) for name, places in uris.items()}
         return {place: count for place, count in found.items() if count}
 
     def empty(self) -> list[str]:
-        """Take the target out of all of them, files first, since rows tell where the files are; returns the tables that were touched."""
+        """Take the target out of all of them, files first, since rows tell where the files are; returns the tables that were touched.
+
+        A running training puts its notes into the store anew from its copies, which therefore come first.
+        """
         for found in self.exports.values():
             exported.take_out(found, self.target)
         for uri in (*self.media, *self.generated, *self.reports):
             storage.delete(uri)
+        copies.take_out(self.target)
         trained.forget(self.seen, self.target)
         for video_id in self.target.video_ids:
             storage.delete_below(self.lake.place.media(video_id))
@@ -126,11 +131,11 @@ def run(spark: "SparkSession | None", lake: Lake, config: RemoveConfig) -> Summa
     counts = places.counts()
     past = history.tables_with_a_past(lake, found.target)
     left: dict[str, int] = {}
+    swept = nodes.sweep(spark, found.target) if spark is not None else []
     if not config.dry_run:
         left = _remove(lake, found, places, past)
     summary = _summary(lake, config, found, counts, left)
-    if spark is not None:
-        summary.notes += nodes.sweep(spark)
+    summary.notes += swept
     if left:
         places_left = ", ".join(f"{place}={count}" for place, count in left.items())
         summary.failure = VerificationError(f"something remains: {places_left}; run it again, and report this if it stays")

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from torch import Tensor
 
@@ -25,12 +25,12 @@ from schemas.scratch import scratch_folder
 from training import checkpoints, exported
 from training.checkpoints import FROZEN, MANIFEST, Manifest, Step
 from training.processes import Processes
+from training.running import COPIES, hold
 from training.shelf import Shelf
 from training.stage_files import CONFIG, LAUNCH, SNAPSHOT
 
 METRICS_EVERY_S = 30.0
 SAME_TIME_S = 1e-3
-COPIES = "train-"
 FORGOTTEN_S = 7 * 86400.0
 """Copies that no rank has touched for so long are removed: their run was lost, or went on on other nodes."""
 
@@ -92,10 +92,12 @@ def _whole(stage: str, step: str, there: Mapping[str, storage.Stored]) -> Manife
 
 @dataclass
 class StoreShelf(Shelf):
-    """The stage at `uri`; `folder` holds this node's copies. `launch` is the name of the launch that this rank is part of."""
+    """The stage at `uri`; `folder` holds this node's copies. `launch` is the name of the launch that this rank is part of, `held` says on
+    this node that it lives."""
 
     uri: str
     launch: str = ""
+    held: IO[str] | None = None
     _sent: dict[str, int] = field(default_factory=dict)
     _shared_s: float = field(default_factory=time.monotonic)
 
@@ -105,8 +107,7 @@ class StoreShelf(Shelf):
         scratch = scratch_folder()
         _forget(scratch)
         folder = scratch / f"{COPIES}{hashlib.sha256(uri.encode()).hexdigest()[:16]}" / uri.rpartition("/")[2]
-        folder.mkdir(parents=True, exist_ok=True)
-        return cls(folder, uri, launch)
+        return cls(folder, uri, launch, hold(folder))
 
     @property
     def place(self) -> str:

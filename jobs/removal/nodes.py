@@ -1,9 +1,12 @@
-"""The nodes of a cluster: a killed worker leaves pictures and clips in the scratch folder of its machine, where no table knows of them."""
+"""The nodes of a cluster: what killed workers and lost trainings leave in the scratch folders of their machines is known to no table."""
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cluster.census import census
+from jobs.removal import copies
+from jobs.removal.target import Target
 from jobs.text_table import escaped
 from schemas.scratch import swept
 
@@ -16,9 +19,15 @@ def on_cluster(master: str | None) -> bool:
     return not master.startswith("local") if master else "PYSPARK_GATEWAY_PORT" in os.environ
 
 
-def sweep(spark: "SparkSession") -> list[str]:
+def sweep_here(target: Target) -> dict[str, str]:
+    """Sweep this machine's scratch folder, of copies that name the target too; answers as `cluster.census` wants it."""
+    copies.take_out(target)
+    return swept()
+
+
+def sweep(spark: "SparkSession", target: Target) -> list[str]:
     """Sweep the scratch folder of every executor's machine; returns a sentence when some could not be reached."""
-    found = census(spark, swept, int)
+    found = census(spark, partial(sweep_here, target), int)
     hosts = {told["host"] for told in found.answers}
     if not found.error and len(found.answers) >= len(found.hosts):
         return []

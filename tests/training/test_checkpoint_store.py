@@ -179,7 +179,7 @@ def test_copies_of_a_run_that_went_on_elsewhere_go_after_a_week(tmp_path, monkey
     shelves = [StoreShelf.of(f"s3a://bucket/{name}/stage_1") for name in ("old", "new")]
     for shelf in shelves:
         (shelf.folder / "frozen.pt").write_bytes(b"weights")
-    for path in (shelves[0].folder.parent, shelves[0].folder, shelves[0].folder / "frozen.pt"):
+    for path in (shelves[0].folder.parent, *shelves[0].folder.parent.rglob("*")):
         os.utime(path, (time.time() - 8 * 86400, time.time() - 8 * 86400))
     StoreShelf.of("s3a://bucket/third/stage_1")
     assert [shelf.folder.exists() for shelf in shelves] == [False, True]
