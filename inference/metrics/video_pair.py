@@ -64,7 +64,8 @@ class VideoPair:
             return
         with named(side):
             times = frame_times(path)
-            asked = [nearest(times.tolist(), moment) for moment in moments_s]
+            shown_s = times.tolist()
+            asked = [nearest(shown_s, moment) for moment in moments_s]
             stream = frames(path, times, float(times[0]), self.probes[side].duration_s + 1.0, sorted(set(asked)))
             shown: RGB | None = None
             ahead = next(stream, None)
