@@ -15,6 +15,8 @@ from schemas.storage import Stored
 AXES = ("language", "age_group", "gender", "ethnicity")
 VIDEOS = frozenset({".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v"})
 ALL = "all"
+MOST_TOLD = 3
+"""Names in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ def _refuse_mixture(made: Sequence[Mapping[str, Any]]) -> None:
 def of_folders(lake: Lake, generated: str, real: str | None) -> Items:
     """The videos of one folder with those of the same relative name, up to the extension, in the other; real ones alone count for sets only.
 
-    A file that is called after a clip has the clip's labels. Raises `MissingError` for a folder that is not there or holds no video.
+    A file that is called after a clip has the clip's labels. Raises `MissingError` for a folder that is not there or holds no video, and
+    `UsageError` where two videos of one folder have one name.
     """
     ours, theirs = _videos(generated), _videos(real) if real else {}
     clips = {name: name.rpartition("/")[2].removeprefix("v_") for name in {*ours, *theirs}}
@@ -120,14 +123,20 @@ def _labels(lake: Lake, clips: Sequence[str | None]) -> dict[str, dict[str, str 
 
 
 def _videos(folder: str) -> dict[str, Stored]:
-    """Videos below a folder or a prefix of a store by their relative names without extension."""
+    """Videos below a folder or a prefix of a store by their relative names without extension. Raises `UsageError` where two have one."""
     if not storage.is_remote(folder) and not Path(folder).is_dir():
         raise MissingError(f"there is no folder {folder}")
     files = {file.uri.removeprefix(f"{folder}/"): file for file in storage.listed(folder)}
-    found = {str(PurePosixPath(name).with_suffix("")): file for name, file in files.items() if PurePosixPath(name).suffix.lower() in VIDEOS}
-    if not found:
+    named: dict[str, list[str]] = {}
+    for name in sorted(files):
+        if PurePosixPath(name).suffix.lower() in VIDEOS:
+            named.setdefault(str(PurePosixPath(name).with_suffix("")), []).append(name)
+    if not named:
         raise MissingError(f"there is no video in {folder}")
-    return found
+    if twins := [" and ".join(names) for names in named.values() if len(names) > 1]:
+        told = ", ".join(twins[:MOST_TOLD]) + (f" and {len(twins) - MOST_TOLD} more" if len(twins) > MOST_TOLD else "")
+        raise UsageError(f"{told} in {folder} would be one video, because videos are called by their names without extension; leave one of each name")
+    return {name: files[file] for name, (file,) in named.items()}
 
 
 def _age(file: Stored | None) -> tuple[object, ...]:

@@ -1,10 +1,10 @@
-"""Videos of two prefixes of a store, paired by name."""
+"""Videos of two folders or prefixes of a store, paired by name."""
 
 import pytest
 
 from jobs.evaluation_items import of_folders
 from schemas import storage
-from schemas.errors import MissingError
+from schemas.errors import MissingError, UsageError
 from schemas.lake import Lake
 
 BASE = "s3a://lake-bucket"
@@ -21,3 +21,27 @@ def test_videos_of_a_store_are_paired_by_name(server, tmp_path):
     ]
     with pytest.raises(MissingError, match="there is no video in s3a://lake-bucket/empty"):
         of_folders(Lake.at(str(tmp_path / "lake")), f"{BASE}/empty", None)
+
+
+def test_two_videos_of_one_name_in_a_folder_are_refused(tmp_path):
+    for name in (
+        "made/a.mp4",
+        "made/a.mkv",
+        "made/a.txt",
+        "made/b.mp4",
+        "made/deep/b.mkv",
+        "real/a.mkv",
+        "real/b.mp4",
+        "real/b.MP4",
+        "real/c.mov",
+        "real/c.mp4",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"video")
+    lake = Lake.at(str(tmp_path / "lake"))
+    with pytest.raises(UsageError, match=r"^a\.mkv and a\.mp4 in \S+/made would be one video, .*; leave one of each name$"):
+        of_folders(lake, str(tmp_path / "made"), None)
+    (tmp_path / "made" / "a.mkv").unlink()
+    with pytest.raises(UsageError, match=r"^b\.MP4 and b\.mp4, c\.mov and c\.mp4 in \S+/real would"):
+        of_folders(lake, str(tmp_path / "made"), str(tmp_path / "real"))
+    assert [item.name for item in of_folders(lake, str(tmp_path / "made"), None).items] == ["a", "b", "deep/b"]
