@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -174,7 +174,7 @@ class _Gauges:
         if "fid" in names:
             self._sets["fid"] = FidGauge(loaded.fid, stride)
         if "fvd" in names:
-            self._sets["fvd"] = FvdGauge(loaded.fvd, _window(item["item_id"], pair.count, settings.fvd_frames), settings.fvd_frames)
+            self._sets["fvd"] = FvdGauge(loaded.fvd, _window(item["real"] or item["generated"], pair.count, settings.fvd_frames), settings.fvd_frames)
         self._faces: FaceGauge | None = None
         self._sync: dict[str, SyncGauge] = {}
         if any(FACES in BY_NAME[name].weights for name in names):
@@ -229,9 +229,13 @@ def _clip(item: dict[str, Any], pair: VideoPair, side: str) -> Clip:
     return Clip(item["item_id"], item["item_id"], item[side], 0.0, pair.seconds, found.width, found.height, found.fps, True)
 
 
-def _window(item_id: str, count: int, frames: int) -> int:
-    """Where the window of `frames` begins: drawn from the item's name."""
-    return int(hashlib.sha256(item_id.encode()).hexdigest()[:8], 16) % (count - frames + 1)
+def _window(place: str, count: int, frames: int) -> int:
+    """Where the window of `frames` begins: at a share of the length that is drawn from the file's name, without folder and extension.
+
+    The real video's name, as nothing else is the same for every model on one benchmark and on every machine; a share, as two models
+    may make the same video a frame longer or shorter.
+    """
+    return int(hashlib.sha256(PurePosixPath(place).stem.encode()).hexdigest()[:8], 16) * (count - frames + 1) >> 32
 
 
 def _features(metric: str, side: str, rows: np.ndarray) -> dict[str, Any]:

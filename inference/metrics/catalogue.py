@@ -107,10 +107,12 @@ METRICS: tuple[Metric, ...] = (
         "",
         "lower",
         "I3D Kinetics-400 logits as StyleGAN-V (rescale, resize), one window of {fvd_frames} frames at {fps:g} a second in each video, "
-        "its place drawn from the video's name, the same in both, whole frames, ddof 0; compare at equal N1 and N2 only",
+        "which begins at the same time in both, at a share of their common length drawn from the name of the real video's file (of the generated one's "
+        "where there is none), the same share for every model on one benchmark; whole frames, ddof 0; compare at equal N1 and N2 only",
         frozenset({REAL}),
         (FVD,),
         of_sets=True,
+        version=2,
     ),
     Metric(
         "lmd",

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inference.evaluating import EvaluationPlan, evaluate_items
+from inference.evaluating import EvaluationPlan, _window, evaluate_items
 from inference.metrics.catalogue import METRICS, Settings, chosen
 from inference.metrics.lpips import between_vectors
 from inference.metrics.pixels import l1, psnr
@@ -64,10 +64,10 @@ def toys(tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "MANIFEST", tuple(pinned.get(one.name, one) for one in weights.MANIFEST))
 
 
-def measured(folder: Path, metrics: list[str], *, settings: Settings = SETTINGS, **places: str) -> dict:
+def measured(folder: Path, metrics: list[str], *, settings: Settings = SETTINGS, item_id: str = "e1", **places: str) -> dict:
     item = dict.fromkeys(("generated", "real", "audio", "portrait")) | {side: str(folder / name) for side, name in places.items()}
     plan = EvaluationPlan(tuple((name, f"{name}-{id(folder)}") for name in metrics), settings)
-    ((_, (row,)),) = evaluate_items(plan, [item | {"item_id": "e1", "metrics": metrics}])
+    ((_, (row,)),) = evaluate_items(plan, [item | {"item_id": item_id, "metrics": metrics}])
     row["values"] = {value["metric"]: (value["value"], value["reason"]) for value in row["values"]}
     return row
 
@@ -110,6 +110,25 @@ def test_features_and_lpips_come_from_every_fifth_picture(folder, toys):
     assert row["values"]["lpips"][0] == pytest.approx(np.mean(pairs), rel=1e-4)
     assert row["values"]["temporal_lpips"][0] == pytest.approx(np.mean(steps), rel=1e-4)
     assert row["values"]["fid"] == (None, None) and row["code"] is None
+
+
+def test_two_models_are_held_against_the_same_window_of_the_real_video(folder, toys):
+    def window(item_id: str, side: str, **places: str) -> np.ndarray:
+        features = measured(folder, ["fvd"], item_id=item_id, **places)["features"]
+        return next(np.frombuffer(one["data"], "<f4") for one in features if (one["metric"], one["side"]) == ("fvd", side))
+
+    first = window("e1", "real", generated="made.mp4", real="real.mp4")
+    for item_id in ("e2", "e3", "e4"):
+        assert np.array_equal(window(item_id, "real", generated="made.mp4", real="real.mp4"), first)
+    assert np.array_equal(window("e1", "generated", generated="made.mp4"), window("e2", "generated", generated="made.mp4"))
+
+
+def test_a_frame_more_moves_the_window_by_one_at_most():
+    names = [f"/lake/v_{number}.mp4" for number in range(200)]
+    firsts = {count: [_window(name, count, 16) for name in names] for count in (124, 125)}
+    assert all(other - one in (0, 1) for one, other in zip(firsts[124], firsts[125], strict=True))
+    assert min(firsts[125]) < 10 and max(firsts[125]) > 99 and max(firsts[125]) <= 109
+    assert {_window("s3a://b/real/v_1.mkv", 125, 16), _window("/elsewhere/v_1.mp4", 125, 16)} == {firsts[125][1]}
 
 
 def test_a_face_is_itself_and_lips_are_judged_as_the_scorer_does(folder, monkeypatch):
