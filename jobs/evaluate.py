@@ -15,7 +15,7 @@ from inference.metrics.catalogue import BY_NAME, Metric, Settings, chosen
 from jobs.arguments import natural
 from jobs.batches import in_batches
 from jobs.devices import stage_device
-from jobs.evaluation_groups import Measured, known, rows
+from jobs.evaluation_groups import VERSION, Measured, known, rows
 from jobs.evaluation_items import AXES, Item, Items, of_folders, of_run
 from jobs.history import configuration_json, new_run_id, record
 from jobs.job import Job
@@ -62,7 +62,12 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--generated", metavar="DIR", help="folder or s3a:// prefix of videos, in the place of a run")
     parser.add_argument("--reference", metavar="DIR", help="folder or s3a:// prefix of real videos, each called as the generated one it belongs to")
     parser.add_argument("--metrics", metavar="A,B", help=f"of {', '.join(BY_NAME)}; all when not given")
-    parser.add_argument("--group-by", metavar="A,B", default=",".join(AXES), help="labels to group by; empty for none")
+    parser.add_argument(
+        "--group-by",
+        metavar="A,B",
+        default=",".join(AXES),
+        help="labels to group by, in the benchmark's groups where they mean one (en: English); empty for none",
+    )
     parser.add_argument("--bootstrap", metavar="N", type=natural, default=RESAMPLES, help="resamples of an interval")
     parser.add_argument("--stride", metavar="N", type=natural, default=Settings().stride, help="networks look at every Nth picture of 25 a second")
     parser.add_argument("--faces", metavar="BACKEND", default="auto", help="face back end: centerface-dlib, insightface:<pack>, or auto")
@@ -238,7 +243,7 @@ class _Work:
     def _state(self) -> str:
         """What the numbers depend on: the videos, their labels, the metrics, and what could be measured."""
         videos = [(item.item_id, item.name, item.model, sorted(item.labels.items()), sorted(self._asked(item))) for item in self.videos.items]
-        return hashlib.sha256(repr((PAGE_VERSION, videos, sorted(self.wanted.items()), sorted(self.lacking))).encode()).hexdigest()
+        return hashlib.sha256(repr((PAGE_VERSION, VERSION, videos, sorted(self.wanted.items()), sorted(self.lacking))).encode()).hexdigest()
 
     def _failures(self) -> list[dict[str, Any]]:
         """The newest failure of each video that could not be measured."""

@@ -19,6 +19,8 @@ from udfs.fingerprint import fingerprint
 
 _SIZED = frozenset({"fid", "fvd", "lmd"})
 _MOST_SIZES = 3
+VERSION = 2
+"""Raised when groups have other numbers for the same videos and values."""
 _DDOF = {"fid": FID_DDOF, "fvd": FVD_DDOF}
 
 
@@ -78,7 +80,7 @@ def rows(
             grouped.setdefault((axis, item.group(axis)), []).append(item)
     for metric in metrics:
         made = metric.name if metric.name in lacking else metric.fingerprint(settings)
-        named = fingerprint("evaluation", 1, made, {str(number): model for number, model in enumerate(models)})
+        named = fingerprint("evaluation", VERSION, made, {str(number): model for number, model in enumerate(models)})
         for (axis, group), members in sorted(grouped.items(), key=lambda entry: (entry[0][0] != ALL, entry[0])):
             found = _of(metric, members, lacking, measured, resamples)
             told = metric.told(settings) + _counts_told(found) + _sizes_told(metric, members, measured) + _interval_told(metric, found)

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from inference.evaluating import item_name
+from jobs.bench_choice import COLUMNS, OTHER, group_of
 from schemas import storage
 from schemas.errors import MissingError, UsageError
 from schemas.lake import Lake
@@ -13,6 +14,7 @@ from schemas.snapshot import snapshot
 from schemas.storage import Stored
 
 AXES = ("language", "age_group", "gender", "ethnicity")
+_OF_BENCH = {column: axis for axis, column in COLUMNS.items()}
 VIDEOS = frozenset({".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v"})
 ALL = "all"
 MOST_TOLD = 3
@@ -34,8 +36,11 @@ class Item:
     labels: Mapping[str, str | None] = field(default_factory=dict)
 
     def group(self, axis: str) -> str:
-        """Its group of an axis."""
-        return (self.labels.get(axis) or "").strip() or "not stated"
+        """Its group of an axis: the benchmark's that its label means (`en` is English), else the label as it is, also for a language of `Other`."""
+        label = (self.labels.get(axis) or "").strip()
+        group = group_of(_OF_BENCH[axis], label)
+        own_text = group is None or (group == OTHER and label.casefold() != OTHER.casefold())
+        return label or "not stated" if own_text else group
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,12 @@ TABLE = Table(
             column("generation_run", pa.string(), "run of generate, or the folder, whose videos they are"),
             column("metric", pa.string(), "metric", source="inference/metrics/catalogue.py", nullable=False),
             column("group_axis", pa.string(), "what the videos are grouped by", range_="all, language, age_group, gender, ethnicity", nullable=False),
-            column("group_value", pa.string(), "group; `all` for the axis `all`, `not stated` without a label", nullable=False),
+            column(
+                "group_value",
+                pa.string(),
+                "group, the benchmark's where a label means one; `all` for the axis `all`, `not stated` without a label",
+                nullable=False,
+            ),
             column("value", pa.float64(), "mean over videos, or the distance of the two sets; null where there is none"),
             column("low", pa.float64(), "lower end of the 95 % bootstrap interval over videos"),
             column("high", pa.float64(), "upper end of the same"),

@@ -88,7 +88,7 @@ def test_rows_equal_hand_computed_values_and_groups_have_their_sizes(spark, lake
     assert whole["value"] == pytest.approx(np.mean(list(alone.values())), rel=1e-9)
     assert (whole["n"], whole["clips"], whole["generation_run"]) == (3, 4, "generate-1")
     assert min(alone.values()) <= whole["low"] < whole["value"] < whole["high"] <= max(alone.values())
-    english = found["l1", "language", "en"]
+    english = found["l1", "language", "English"]
     assert english["value"] == pytest.approx((alone["g1"] + alone["g2"]) / 2, rel=1e-9) and (english["n"], english["clips"]) == (2, 3)
     assert found["l1", "gender", "not stated"]["value"] == pytest.approx(alone["g2"], rel=1e-9) and found["l1", "gender", "not stated"]["low"] is None
     male = found["l1", "gender", "male"]
@@ -171,7 +171,7 @@ def test_two_folders_are_paired_by_name_and_labelled_by_clip(lake, media):
         *((name, f"{name}.mp4") for name in ("g1", "g2", "g3")),
         ("g4", None),
     ]
-    assert items[0].group("language") == "pl" and items[1].group("language") == "not stated"
+    assert items[0].group("language") == "Polish" and items[1].group("language") == "not stated"
     alone = of_folders(lake, str(media / "real"), str(media / "made")).items[-1]
     assert alone.generated is None and alone.real is not None
     with pytest.raises(MissingError, match="no folder"):
@@ -180,19 +180,19 @@ def test_two_folders_are_paired_by_name_and_labelled_by_clip(lake, media):
 
 def test_sets_have_a_value_for_each_group():
     random = np.random.default_rng(0)
-    items = [Item(f"e{number}", f"v{number}", "g", "r", labels={"gender": ("f", "m")[number % 2]}) for number in range(6)]
+    items = [Item(f"e{number}", f"v{number}", "g", "r", labels={"gender": ("f", "m", "Female", "male")[number % 4]}) for number in range(6)]
     measured = Measured({"fid": {item.item_id: Value() for item in items}})
     measured.features["fid"] = {item.item_id: {side: random.standard_normal((4, 5)) for side in ("generated", "real")} for item in items}
     measured.values["lse_c"] = {"e0": Value(4.0), "e1": Value(reason="the video has no sound")}
     settings = Settings(faces="centerface-dlib")
     metrics = [replace(metric, weights=()) for metric in chosen(["fid", "lse_c"])]
     found = {(row["metric"], row["group_value"]): row for row in rows(items, metrics, {}, measured, ("gender",), settings, 40)}
-    assert [found["fid", group]["n"] for group in ("all", "f", "m")] == [6, 3, 3]
-    assert found["fid", "f"]["value"] > 0 and "interval of 40 resamples" in found["fid", "f"]["convention"]
-    assert "N1 = 12 generated, N2 = 12 real" in found["fid", "f"]["convention"]
-    assert "N1" not in found["lse_c", "f"]["convention"]
-    assert (found["lse_c", "all"]["value"], found["lse_c", "all"]["n"], found["lse_c", "m"]["value"]) == (4.0, 1, None)
-    assert found["lse_c", "f"]["fingerprint"].startswith("evaluation-v1-")
+    assert [found["fid", group]["n"] for group in ("all", "female", "male")] == [6, 3, 3]
+    assert found["fid", "female"]["value"] > 0 and "interval of 40 resamples" in found["fid", "female"]["convention"]
+    assert "N1 = 12 generated, N2 = 12 real" in found["fid", "female"]["convention"]
+    assert "N1" not in found["lse_c", "female"]["convention"]
+    assert (found["lse_c", "all"]["value"], found["lse_c", "all"]["n"], found["lse_c", "male"]["value"]) == (4.0, 1, None)
+    assert found["lse_c", "female"]["fingerprint"].startswith("evaluation-v2-")
 
 
 def test_sizes_of_frames_stand_with_the_numbers_that_depend_on_them():

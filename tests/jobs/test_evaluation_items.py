@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.evaluation_items import of_folders
+from jobs.evaluation_items import Item, of_folders
 from schemas import storage
 from schemas.errors import MissingError, UsageError
 from schemas.lake import Lake
@@ -45,3 +45,22 @@ def test_two_videos_of_one_name_in_a_folder_are_refused(tmp_path):
     with pytest.raises(UsageError, match=r"^b\.MP4 and b\.mp4, c\.mov and c\.mp4 in \S+/real would"):
         of_folders(lake, str(tmp_path / "made"), str(tmp_path / "real"))
     assert [item.name for item in of_folders(lake, str(tmp_path / "made"), None).items] == ["a", "b", "deep/b"]
+
+
+@pytest.mark.parametrize(
+    ("axis", "group", "labels"),
+    [
+        ("language", "English", ["en", "English", "english", " en-US "]),
+        ("language", "Chinese", ["zh", "Mandarin", "zh_CN"]),
+        ("language", "Swahili", ["Swahili", " Swahili"]),
+        ("language", "Other", ["Other", "other"]),
+        ("gender", "male", ["Male", "male", "m", "man"]),
+        ("gender", "non-binary", ["non-binary"]),
+        ("ethnicity", "Black", ["African", "black"]),
+        ("age_group", "60+", ["60+"]),
+        ("age_group", "about 30", ["about 30"]),
+        ("age_group", "not stated", ["", "  ", None]),
+    ],
+)
+def test_labels_that_mean_one_group_of_the_benchmark_are_one_group_and_others_keep_their_text(axis, group, labels):
+    assert {Item("e", "v", "g", "r", labels={axis: label}).group(axis) for label in labels} == {group}
