@@ -58,7 +58,9 @@ class EvaluateConfig:
 
 def arguments(parser: ArgumentParser) -> None:
     """Flags of the verb."""
-    parser.add_argument("--generations", metavar="RUN", help="run of generate, or all; the newest one when not given")
+    parser.add_argument(
+        "--generations", metavar="RUN", help="run of generate, or all; the newest one when not given (other options or a changed table begin a new one)"
+    )
     parser.add_argument("--generated", metavar="DIR", help="folder or s3a:// prefix of videos, in the place of a run")
     parser.add_argument("--reference", metavar="DIR", help="folder or s3a:// prefix of real videos, each called as the generated one it belongs to")
     parser.add_argument("--metrics", metavar="A,B", help=f"of {', '.join(BY_NAME)}; all when not given")
@@ -243,7 +245,7 @@ class _Work:
     def _state(self) -> str:
         """What the numbers depend on: the videos, their labels, the metrics, and what could be measured."""
         videos = [(item.item_id, item.name, item.model, sorted(item.labels.items()), sorted(self._asked(item))) for item in self.videos.items]
-        return hashlib.sha256(repr((PAGE_VERSION, VERSION, videos, sorted(self.wanted.items()), sorted(self.lacking))).encode()).hexdigest()
+        return hashlib.sha256(repr((PAGE_VERSION, VERSION, self.videos.source, videos, sorted(self.wanted.items()), sorted(self.lacking))).encode()).hexdigest()
 
     def _failures(self) -> list[dict[str, Any]]:
         """The newest failure of each video that could not be measured."""
@@ -262,6 +264,7 @@ class _Work:
                 together.setdefault(", ".join(metric.lacking_weights(self.settings)), []).append(metric.name)
         left_out = "evaluate: {} left out: weights {} are missing (talkvid weights list)"
         summary.notes += first + [left_out.format(", ".join(names), missing) for missing, names in together.items()]
+        summary.notes += [f"evaluate: {sentence}" for sentence in self.videos.left_out]
         if self.videos.unmade:
             summary.notes.append(f"evaluate: {self.videos.unmade} videos of {self.videos.source} could not be generated and count nowhere")
         whole = {row["metric"]: row for row in told if row["group_axis"] == "all"}

@@ -45,11 +45,13 @@ class Item:
 
 @dataclass(frozen=True)
 class Items:
-    """All of them; `source` names the run or the folder, `unmade` counts videos of the run that generate could not make."""
+    """All of them; `source` names the run or the folder, `unmade` counts videos of the run that generate could not make, `left_out` says in
+    sentences what is not among them, or is from several runs."""
 
     source: str
     items: Sequence[Item]
     unmade: int = 0
+    left_out: tuple[str, ...] = ()
 
     @property
     def models(self) -> list[str]:
@@ -58,8 +60,11 @@ class Items:
 
 
 def of_run(lake: Lake, run: str | None) -> Items:
-    """The newest row of each video of a run of generate; of the newest run without a name, of all runs by `all`. Raises `MissingError`, and
-    `UsageError` where models with random weights made some of them and models with real ones others."""
+    """The newest row of each video of a run of generate; of the newest run without a name, of all runs by `all`, then each file once. What a later
+    run wrote another video over is left out.
+
+    Raises `MissingError`, and `UsageError` where models with random weights made some of them and models with real ones others.
+    """
     rows = lake.ledger.read("generations").sort_by("created_at").to_pylist() if lake.place.version("generations") >= 0 else []
     if not rows:
         raise MissingError("there are no generated videos; make some with: talkvid generate --table CSV, or give --generated DIR --reference DIR")
@@ -68,11 +73,30 @@ def of_run(lake: Lake, run: str | None) -> Items:
     if not newest:
         known = ", ".join(dict.fromkeys(row["run_id"] for row in reversed(rows)))
         raise MissingError(f"--generations {run}: there is no such run; there are {known}")
-    made = [row for row in newest.values() if row["status"] == "written"]
-    _refuse_mixture(made)
+    in_file = {row["output_uri"]: row["fingerprint"] for row in rows if row["status"] == "written"}
+    written = [row for row in newest.values() if row["status"] == "written"]
+    there = [row for row in written if in_file[row["output_uri"]] == row["fingerprint"]]
+    _refuse_mixture(there)
+    made = list({_file(row): row for row in there}.values())
+    unmade = {_asked(row) for row in newest.values() if row["status"] != "written"} - {_asked(row) for row in made}
     labels = _labels(lake, [row["clip_id"] for row in made])
     items = [_generated(row, labels.get(row["clip_id"], {})) for row in sorted(made, key=lambda row: (row["run_id"], row["generation_id"]))]
-    return Items(wanted, items, len(newest) - len(made))
+    left_out = [f"{len(written) - len(there)} videos left out: later ones were written over them"] if len(written) > len(there) else []
+    if run is None:
+        runs = {row["run_id"] for row in rows}
+        others = {_file(row) for row in rows if row["status"] == "written" and row["run_id"] != wanted} - {_file(row) for row in made}
+        left_out += [f"{wanted} is the newest of {len(runs)} runs; {len(others)} videos of others left out (--generations RUN, or all)"] if others else []
+    elif run == ALL and len(runs := {row["run_id"] for row in made}) > 1:
+        left_out.append(f"the videos of {len(runs)} runs are averaged together")
+    return Items(wanted, items, len(unmade), tuple(left_out))
+
+
+def _file(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row["generation_id"], row["output_uri"]
+
+
+def _asked(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row["generation_id"], row["fingerprint"]
 
 
 def _refuse_mixture(made: Sequence[Mapping[str, Any]]) -> None:

@@ -66,6 +66,10 @@ def run_batch(spark: "SparkSession | None", lake: Lake, config: GenerateConfig, 
     if planned.model_fingerprint.startswith("random:"):
         summary.results = RANDOM
     _sweep(plan)
+    if plan.taken_over:
+        at = now()
+        lake.ledger.append("generations", [{**row, "created_at": at} for row in plan.taken_over])
+        summary.notes.append(f"generate: {len(plan.taken_over)} videos that an earlier run made or tried count in {plan.run_id} too")
     if not plan.pending:
         summary.notes.append(f"generate: nothing new for {planned.source}")
         check_sum(STAGE, "wanted", ("written", "present", "failed"), counts)

@@ -48,13 +48,15 @@ class Request:
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """All requests of a table, told apart. `attempts` counts how often a pending one failed before."""
+    """All requests of a table, told apart. `attempts` counts how often a pending one failed before; `taken_over` are rows for those that are
+    present or failed and do not stand in the run yet."""
 
     run_id: str
     present: Sequence[Request]
     failed: Sequence[Request]
     pending: Sequence[Request]
     attempts: Mapping[str, int]
+    taken_over: Sequence[Mapping[str, Any]] = ()
 
 
 def requests(wishes: Iterable[Wish], defaults: Mapping[str, Any], out: str, model_fingerprint: str) -> list[Request]:
@@ -95,20 +97,47 @@ def batch_plan(lake: Lake, wanted: Sequence[Request], source: str, model_fingerp
     the file is there in full."""
     rows = lake.ledger.read("generations").sort_by("created_at").to_pylist() if lake.place.version("generations") >= 0 else []
     by_file = {row["output_uri"]: row for row in rows if row["status"] == "written"}
-    failed_rows = [row for row in rows if row["status"] == "failed"]
-    attempts: dict[str, int] = {}
-    for row in failed_rows:
-        key = f"{row['generation_id']} {row['fingerprint']}"
-        attempts[key] = attempts.get(key, 0) + 1
-    present, failed, pending = [], [], []
+    failures = {(row["generation_id"], row["fingerprint"]): row for row in rows if row["status"] == "failed"}
+    run_id, held = _run_of(rows, wanted, source, model_fingerprint)
+    present, failed, pending, taken_over = [], [], [], []
     for request in wanted:
-        row = by_file.get(request.output_uri)
-        made = row is not None and row["fingerprint"] == request.fingerprint and storage.size(request.output_uri) == row["bytes"]
-        tried = attempts.get(f"{request.generation_id} {request.fingerprint}", 0)
-        (present if made else failed if tried and not retry_failed else pending).append(request)
-    runs = [row["run_id"] for row in rows if row["source"] == source and row["model_fingerprint"] == model_fingerprint]
-    tried_before = {request.generation_id: attempts.get(f"{request.generation_id} {request.fingerprint}", 0) for request in pending}
-    return BatchPlan(runs[-1] if runs else new_run_id(STAGE), present, failed, pending[:limit], tried_before)
+        row, failure = by_file.get(request.output_uri), failures.get((request.generation_id, request.fingerprint))
+        if row is not None and row["fingerprint"] == request.fingerprint and storage.size(request.output_uri) == row["bytes"]:
+            present.append(request)
+        elif failure is not None and not retry_failed:
+            failed.append(request)
+            row = failure
+        else:
+            pending.append(request)
+            continue
+        noted = held.get(request.generation_id)
+        if noted is None or noted["status"] != row["status"]:
+            taken_over.append(row | {"generation_id": request.generation_id, "run_id": run_id, "source": source, "seconds": None})
+    attempts = _attempts(lake, pending) if failures else {}
+    return BatchPlan(run_id, present, failed, pending[:limit], attempts, taken_over)
+
+
+def _run_of(rows: Sequence[Mapping[str, Any]], wanted: Sequence[Request], source: str, model_fingerprint: str) -> tuple[str, dict[str, Mapping[str, Any]]]:
+    """The run that these requests belong to, and its newest row of each video.
+
+    It is the newest run of this table and model while all its videos are still wanted as they were asked for; else a new one, so that nobody
+    averages videos that were asked for together with others that are wanted no more.
+    """
+    ours = [row for row in rows if row["source"] == source and row["model_fingerprint"] == model_fingerprint]
+    asked = {(request.generation_id, request.fingerprint) for request in wanted}
+    held = {row["generation_id"]: row for row in ours if row["run_id"] == ours[-1]["run_id"]}
+    goes_on = ours and all((row["generation_id"], row["fingerprint"]) in asked for row in held.values())
+    return (ours[-1]["run_id"], held) if goes_on else (new_run_id(STAGE), {})
+
+
+def _attempts(lake: Lake, pending: Sequence[Request]) -> dict[str, int]:
+    """How often these failed as they are asked for now. `generations` may tell of one failure in several runs."""
+    names = {(request.generation_id, request.fingerprint): 0 for request in pending}
+    for row in lake.ledger.read("failures", ("stage", "entity", "fingerprint")).to_pylist():
+        key = row["entity"], row["fingerprint"]
+        if row["stage"] == STAGE and key in names:
+            names[key] += 1
+    return {name: count for (name, _), count in names.items()}
 
 
 def _name_of(wish: Wish, given: Mapping[str, Any]) -> str:

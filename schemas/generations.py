@@ -11,7 +11,12 @@ TABLE = Table(
     schema=pa.schema(
         [
             column("generation_id", pa.string(), "the video's name in its table, or made from what was asked", nullable=False),
-            column("run_id", pa.string(), "first run of this table, place and model; a rerun that goes on keeps it", nullable=False),
+            column(
+                "run_id",
+                pa.string(),
+                "videos asked for together: of one table and model; kept by reruns while all that it holds is still asked for as it was made",
+                nullable=False,
+            ),
             column("reference_uri", pa.string(), "portrait"),
             column("audio_uri", pa.string(), "sound"),
             column("kps_uri", pa.string(), "driving key points, or the video they are taken from"),
@@ -30,7 +35,7 @@ TABLE = Table(
             column("frames", pa.int32(), "frames of the video"),
             column("fps", pa.float64(), "frame rate of the video", unit="1/s"),
             column("duration_s", pa.float64(), "length of the video", unit="s"),
-            column("seconds", pa.float64(), "what making it took", unit="s"),
+            column("seconds", pa.float64(), "what making it took; null where an earlier run made it", unit="s"),
             column("status", pa.string(), "outcome", range_="written, failed", nullable=False),
             column("code", pa.string(), "failure code", source="schemas/codes.py"),
             column("detail", pa.string(), "why it failed, in a sentence"),
