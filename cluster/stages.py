@@ -26,7 +26,8 @@ class Stage:
     """Where a stage runs: `slots` tasks at once, each as `profile` says (None: as the application's default), by the Python workers
     of `pool`; `cores` of a task are for its decoders. `one_bin_each`: Spark would start more tasks at once than there are slots, so
     each slot has one task, which does all its work. An executor runs `at_once` of the tasks, whose workers may take `python_gib` together
-    (None: nobody said), beside a JVM with a heap of up to `heap_gib`."""
+    (None: nobody said), beside a JVM with a heap of up to `heap_gib`. In local mode `at_once` is 1: nothing lays memory out for all cores there,
+    and where it is short the kernel ends the largest process alone."""
 
     slots: int
     profile: "ResourceProfile | None" = None
@@ -55,9 +56,9 @@ def stage(spark: "SparkSession", device: str = "cpu", worker_gib: float = 1.0, l
     if is_local(spark):
         heap = _heap_gib(spark, "spark.driver.memory")
         if device != "cuda":
-            return Stage(total, at_once=total, heap_gib=heap)
+            return Stage(total, heap_gib=heap)
         slots = max(1, min(local_gpus, total))
-        return Stage(slots, pool=_pool(device), cores=total // slots, one_bin_each=True, at_once=slots, heap_gib=heap)
+        return Stage(slots, pool=_pool(device), cores=total // slots, one_bin_each=True, heap_gib=heap)
     python, heap = _executor_gib(spark), _heap_gib(spark, "spark.executor.memory")
     cores = _executor_cores(spark, total)
     if device == "cuda":

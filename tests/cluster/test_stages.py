@@ -101,7 +101,7 @@ def test_on_a_cluster_the_executors_decide_the_device(application):
 def test_local_sessions_keep_their_slots(spark):
     made = stages.stage(spark, "cpu", worker_gib=3.0)
     assert (made.slots, made.profile, made.pool) == (2, None, "")
-    assert room(made) == Room(workers=2, heap_gib=1500 / 1024)
+    assert room(made) == Room(workers=1, heap_gib=1500 / 1024)
 
 
 def test_local_gpu_stages_have_a_task_for_each_gpu_and_share_the_cores_for_decoding(application):
