@@ -16,7 +16,7 @@ from jobs.summary import Summary
 from jobs.training_launch import LAUNCHERS, Launch
 from jobs.training_needs import check_output, lacking, lacking_vae
 from jobs.training_restarts import restarted
-from jobs.training_snapshot import Selection, check_filters, make_snapshot
+from jobs.training_snapshot import Selection, check_filters, make_snapshot, shows_bench
 from schemas import storage, uploads
 from schemas.errors import BusyError, MissingError, UsageError
 from schemas.lake import Lake
@@ -212,8 +212,9 @@ def _planned(lake: Lake, config: TrainConfig, place: str, step: Found | None) ->
         if config.snapshot not in (None, begun):
             raise UsageError(f"the run was begun with version {begun} of the samples, which --snapshot {config.snapshot} cannot change: take --resume never")
         snapshot = snapshot.resolved(lake.ledger)
-        if snapshot.gone:
-            print(f"train: {len(snapshot.gone)} of {len(snapshot)} clips were removed since the run began", file=sys.stderr)
+        gone = f"{len(snapshot.gone)} of {len(snapshot)} clips were removed since the run began" if snapshot.gone else None
+        for sentence in filter(None, (gone, shows_bench(lake, snapshot))):
+            print(f"train: {sentence}", file=sys.stderr)
     else:
         settings = config.settings
         made = make_snapshot(lake, Selection(settings.filters, config.snapshot))

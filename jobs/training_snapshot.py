@@ -87,6 +87,15 @@ def make_snapshot(lake: Lake, selection: Selection | None = None) -> MadeSnapsho
     return MadeSnapshot(_snapshot(lake, version, kept, files, chosen | counts), counts, untold)
 
 
+def shows_bench(lake: Lake, snapshot: Snapshot) -> str | None:
+    """A sentence when clips of a snapshot show speakers of a benchmark that was made after it; a run that goes on keeps its clips all the same."""
+    shown = len(bench_exclusion(lake).clips.intersection(snapshot.clip_ids))
+    if not shown:
+        return None
+    told = f"{shown} of {len(snapshot)} clips show speakers of a benchmark that was made since the run began: its numbers would not be of unseen speakers"
+    return f"{told}; --resume never begins without them"
+
+
 def version_of(lake: Lake, wanted: int | None) -> int:
     """The version of the samples that is meant: `wanted`, or the newest. Raises `MissingError` where there is none."""
     from deltalake.exceptions import DeltaError

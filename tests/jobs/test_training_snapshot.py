@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from jobs.training_snapshot import Selection, make_snapshot
+from jobs.training_snapshot import Selection, make_snapshot, shows_bench
 from schemas.active_policy import make_active
 from schemas.errors import MissingError, UsageError
 from schemas.lake import Lake
@@ -62,7 +62,10 @@ def test_filters_choose_by_label_in_any_case_and_languages_by_code(judged) -> No
 
 def test_clips_of_the_benchmarks_speakers_are_left_out(judged) -> None:
     row = {"clip_id": "good", "axis": "language", "group": "English", "rank": 1, "speaker_id": "1", "speaker_source": "manifest"}
+    before = make_snapshot(judged).snapshot
+    assert shows_bench(judged, before) is None
     judged.ledger.append("bench", [row])
+    assert shows_bench(judged, before).startswith("2 of 2 clips show speakers of a benchmark that was made since the run began: ")
     with pytest.raises(MissingError, match="of the benchmark's speakers"):
         make_snapshot(judged)
 
