@@ -1,13 +1,20 @@
 """What both engines of `talkvid sql` answer and refuse."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+from jobs import filter as filter_
 from jobs.sql_duckdb import DuckdbEngine
 from jobs.sql_spark import SparkEngine
 from schemas.errors import MissingError, UsageError
+from schemas.lake import Lake
+from schemas.policy_files import load
 from tests.lake_files import contents
 from tests.small_lake import make_small_lake
 
+README = Path(__file__).parents[2] / "README.md"
 LET_THROUGH = [
     "SELECT clip_id FROM clip_metadata",
     "WITH a AS (SELECT 1 AS n) SELECT * FROM a;",
@@ -102,6 +109,23 @@ def test_views_without_an_active_policy_say_how_to_get_one(request, tmp_path, vi
     for engine in (DuckdbEngine(lake), SparkEngine(request.getfixturevalue("spark"), lake)):
         with pytest.raises(MissingError, match="no policy is active .* talkvid filter --policy lite --save"):
             engine.answer(f"SELECT * FROM {view}")
+
+
+@pytest.fixture(scope="module")
+def judged_lake(tmp_path_factory) -> Lake:
+    """The small lake with the verdicts of its active policy, and those of another one."""
+    lake = make_small_lake(tmp_path_factory.mktemp("judged"))
+    for policy in ("lite", "talkvid"):
+        filter_.run(None, lake, filter_.FilterConfig(load(policy), save=True))
+    return lake
+
+
+@pytest.mark.parametrize("query", re.search(r"```sql\n(.*?)```", README.read_text(), re.DOTALL)[1].strip().split("\n\n"))
+def test_what_the_readme_asks_is_answered_alike_by_both_engines(spark, judged_lake, query):
+    in_duckdb = DuckdbEngine(judged_lake).answer(query).read_all()
+    in_spark = SparkEngine(spark, judged_lake).answer(query.replace("unnest(", "explode(")).read_all()
+    assert sorted(map(str, in_duckdb.to_pylist())) == sorted(map(str, in_spark.to_pylist()))
+    assert in_duckdb.num_rows > 0 or "FROM failures" in query
 
 
 def test_both_engines_give_the_same_funnel(duckdb_engine, spark_engine):
