@@ -55,7 +55,10 @@ def arguments(parser: ArgumentParser) -> None:
     one.add_argument("--driving_video_path", metavar="F", help="video to take driving key points from when there is no --kps_path")
     many = parser.add_argument_group("many videos")
     many.add_argument(
-        "--table", metavar="CSV|TABLE", help="a row per video: .csv, .tsv, .parquet, a Delta table, or a table of the lake; columns are called like flags"
+        "--table",
+        metavar="CSV|TABLE",
+        help="a row per video: .csv, .tsv, .parquet, a Delta table, or a table of the lake; columns are called like flags, and "
+        "ground_truth_uri is the real video that evaluate compares with",
     )
     many.add_argument("--out", metavar="URI", help="folder or s3a:// prefix of the videos; LAKE/generations/… when not given")
     many.add_argument("--retry-failed", action="store_true", help="try videos again that failed before")

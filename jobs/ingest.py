@@ -29,7 +29,7 @@ from schemas.tables import TABLES
 from udfs.sources import late, shelf
 from udfs.sources.credentials import without_credentials
 from udfs.sources.known import Known
-from udfs.sources.labels import LabelSheet, read_sheet
+from udfs.sources.labels import NAMES, LabelSheet, read_sheet
 from udfs.sources.reading import FORMATS, read_sources
 from udfs.sources.register import ROWS, Registration, died, failure, item_of, register_items
 from udfs.sources.source import Source
@@ -66,7 +66,7 @@ def arguments(parser: ArgumentParser) -> None:
     """Flags of the verb."""
     parser.add_argument("source", nargs="*", metavar="SOURCE", help="folder, file, glob, text list, TalkVid manifest, http(s) address or YouTube id")
     parser.add_argument("--format", choices=FORMATS, default="auto", help="kind of the sources; found from names and first bytes when auto")
-    parser.add_argument("--labels", metavar="CSV", help="labels by uri or video_id; also updates videos that are known already")
+    parser.add_argument("--labels", metavar="CSV", help=f"headings uri or video_id, then any of {','.join(NAMES)}; also updates videos that are known already")
     parser.add_argument(
         "--copy", action="store_true", help="copy media into the lake instead of referring to it; local files always when the lake is in a store"
     )

@@ -75,7 +75,13 @@ def arguments(parser: ArgumentParser) -> None:
     """Flags of the verb."""
     parser.add_argument("--stage", type=int, choices=stages.STAGES, required=True, help="1: pictures; 2: motion and lips; 3: everything")
     parser.add_argument("--config", metavar="YAML", help="settings of your own, or speaker_finetune.yaml; the stage's when not given")
-    parser.add_argument("--set", metavar="K=V", action="append", default=[], help="change a setting, repeatable")
+    parser.add_argument(
+        "--set",
+        metavar="K=V",
+        action="append",
+        default=[],
+        help="change a setting, repeatable; the settings are those of training/stages.py, a wrong one lists them",
+    )
     parser.add_argument("--input", metavar="DIR", help="train on this footage: runs ingest … prepare on it first")
     parser.add_argument("--policy", metavar="P", default=DEFAULT_POLICY, help="policy for --input")
     parser.add_argument("--output", metavar="DIR", help="checkpoints, events and model, a folder or s3a:// prefix; LAKE/train when not given")
