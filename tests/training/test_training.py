@@ -47,6 +47,13 @@ def whole(tmp_path_factory):
     return folder, trained(folder, ema=0.5, keep_checkpoints=2)
 
 
+@pytest.fixture(scope="module")
+def validated(tmp_path_factory):
+    """The same run with an odd number of held out samples, looked at by one rank."""
+    folder = tmp_path_factory.mktemp("validated") / "stage_3"
+    return folder, trained(folder, ema=0.5, validate_every=2, validation_samples=3)
+
+
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     return model_of(checkpoints.newest(folder), averaged=False).state_dict()
 
@@ -108,15 +115,15 @@ def test_checkpoints_hold_nothing_but_tensors_and_words(whole):
         torch.load(file, weights_only=True)
 
 
-def test_validation_leaves_training_as_it_was(whole, tmp_path):
+def test_validation_leaves_training_as_it_was(whole, validated, tmp_path):
     """The scripts' validation put other attention hooks on rank 0 and never took them off."""
+    assert validated[1] == whole[1]
+    assert same(weights(validated[0]), weights(whole[0]))
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    folder = tmp_path / "stage_3"
-    assert trained(folder, ema=0.5, validate_every=2) == whole[1]
-    assert same(weights(folder), weights(whole[0]))
+    trained(tmp_path / "stage_3", steps=2, validate_every=1)
     assert torch.equal(torch.get_rng_state(), before)
-    measured = told_to_tensorboard(folder, "validation/loss")
+    measured = told_to_tensorboard(validated[0], "validation/loss")
     assert sorted(measured) == [2, 4, 6] and all(math.isfinite(loss) and loss > 0 for loss in measured.values())
 
 
@@ -288,12 +295,15 @@ def launched(folder: Path, world: int) -> subprocess.CompletedProcess:
     return subprocess.run([*words, str(folder), "--device", "cpu", "--quiet"], env=environment, capture_output=True, text=True, timeout=300)
 
 
-def test_two_ranks_under_zero_2_do_what_one_does_and_the_number_of_ranks_may_change(whole, tmp_path):
+def test_two_ranks_under_zero_2_do_what_one_does_and_the_number_of_ranks_may_change(whole, validated, tmp_path):
+    """Validation too, of which they have uneven shares: the scripts' first rank validated alone while the others waited in a collective call."""
     folder = tmp_path / "stage_3"
-    write_config(folder, 3, engine="deepspeed", batch_per_rank=1, ema=0.5, steps=4)
+    write_config(folder, 3, engine="deepspeed", batch_per_rank=1, ema=0.5, steps=4, validate_every=2, validation_samples=3)
     done = launched(folder, 2)
     assert done.returncode == 0, done.stderr[-3000:]
     assert losses(folder) == pytest.approx({step: whole[1][step] for step in (1, 2, 3, 4)}, rel=1e-4)
+    measured = told_to_tensorboard(validated[0], "validation/loss")
+    assert told_to_tensorboard(folder, "validation/loss") == pytest.approx({step: measured[step] for step in (2, 4)}, rel=1e-4)
     step = "step-00000004"
     ours, alone = (model_of(checkpoints.at(place / step), averaged=True).state_dict() for place in (folder, whole[0]))
     assert apart(ours, alone) < 0.1 * apart(ours, weights(folder)), "the average that the ranks share out is that of one rank"
