@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from benchmarks.limits import largest
 from inference import retargeting
 from inference.median import smoothed
 from tests.training.model import golden_cases as cases
@@ -50,7 +51,7 @@ class Goldens:
         wanted = self.arrays[name]
         if found.shape != wanted.shape:
             return Row(name, tolerance, math.inf)
-        return Row(name, tolerance, float(np.abs(found.astype(np.float64) - wanted.astype(np.float64)).max()))
+        return Row(name, tolerance, largest([np.abs(found.astype(np.float64) - wanted.astype(np.float64)).max()]))
 
 
 def network_rows(goldens: Goldens, dtype: str) -> Iterator[Row]:
@@ -83,9 +84,9 @@ def training_rows(goldens: Goldens, dtype: str, checkpointing: bool) -> Iterator
             if f"train/{name}/{part}" in goldens.arrays:
                 yield goldens.row(f"train/{name}/{part}", tensor.numpy(), dtype)._replace(case=f"{label}/{part}")
         yield Row(f"{label} loss", loss_tolerance, abs(run.loss / facts["loss"] - 1))
-        yield Row(f"{label} per-sample losses", loss_tolerance, max(abs(a / b - 1) for a, b in zip(run.per_sample, facts["per_sample_unweighted"])))
+        yield Row(f"{label} per-sample losses", loss_tolerance, largest(abs(a / b - 1) for a, b in zip(run.per_sample, facts["per_sample_unweighted"])))
         yield Row(f"{label} gradient norm", norm_tolerance, abs(run.grad_norms["total"] / facts["total_grad_norm"] - 1))
-        groupwise = max(_relative(run.grad_norms[group], of["grad_norm"]) for group, of in facts["groups"].items())
+        groupwise = largest(_relative(run.grad_norms[group], of["grad_norm"]) for group, of in facts["groups"].items())
         yield Row(f"{label} gradient norms of groups", norm_tolerance, groupwise)
         counted = {group: (of["tensors"], of["none"] + of["exactly_zero"]) for group, of in facts["groups"].items()}
         yield Row(f"{label} tensors without gradient", 0.0, float(run.tensors != counted))
@@ -109,7 +110,7 @@ def plain_rows(goldens: Goldens) -> Iterator[Row]:
     scheduler = facts["scheduler"]
     yield Row("timesteps", 0.0, float(any(ddim.timesteps(int(steps)) != wanted for steps, wanted in scheduler["timesteps"].items())))
     weights = min_snr_weight(torch.tensor([int(t) for t in scheduler["min_snr_weight"]])).tolist()
-    yield Row("min-SNR weights", 1e-6, max(abs(a - b) for a, b in zip(weights, scheduler["min_snr_weight"].values())))
+    yield Row("min-SNR weights", 1e-6, largest(abs(a - b) for a, b in zip(weights, scheduler["min_snr_weight"].values())))
     yield Row("context windows", 0.0, float(any(windows(int(n)) != wanted for n, wanted in facts["context_windows"].items())))
     lengths = [line for line in facts["lengths"] if line["windows"]]
     yield Row("video lengths", 0.0, float(any(video_length(line["duration"], line["fps_arg"]) != (line["length"], line["output_fps"]) for line in lengths)))
@@ -163,7 +164,7 @@ def main() -> None:
 def _print(rows: Iterator[Row], dtype: str) -> float:
     worst = 0.0
     for row in rows:
-        share = row.deviation / row.tolerance if row.tolerance else math.inf if row.deviation else 0.0
+        share = largest([row.deviation / row.tolerance if row.tolerance else math.inf if row.deviation else 0.0])
         worst = max(worst, share)
         print(f"{dtype:8s} {row.case:64s} {row.tolerance:9.1e} {row.deviation:9.1e} {'ok' if share <= 1.0 else 'OUT OF TOLERANCE'}", flush=True)
     return worst
