@@ -1,16 +1,18 @@
 """Training steps at full size on a GPU: `python -m benchmarks.train_gpu [--cached] [--steps 20]`. Without one it says so and runs the tiny model.
 
 Needs torch alone (and diffusers, unless --cached: the VAE is part of a step then). Weights are random, inputs too: neither changes the time of a step.
-The floor is the arithmetic of vexpress.md §13 at 400 TFLOP/s.
+The floor is the arithmetic of vexpress.md §13 at 400 TFLOP/s. A size of GPU fits when it holds what torch reserves and CUDA's context.
 """
 
 import argparse
-import gc
+import importlib.util
+import sys
 import time
 from dataclasses import replace
 
 import torch
 
+from benchmarks import gpu_memory
 from benchmarks.table import show
 from training.batch import Batch, SampleKey
 from training.core_step import DTYPES
@@ -35,12 +37,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--stages", type=int, nargs="+", default=STAGES)
     arguments = parser.parse_args()
+    if not arguments.cached and importlib.util.find_spec("diffusers") is None:
+        sys.exit("the VAE is part of a step and needs diffusers, which is not installed here: bring its wheel along and install it, or give --cached")
     gpu = torch.cuda.is_available()
     if not gpu:
         print("there is no CUDA device here: this is the tiny model on the CPU, which says nothing of the real one")
     rows = [_stage(stage, gpu, arguments.cached, arguments.steps if gpu else 3) for stage in arguments.stages]
     machine = torch.cuda.get_device_name() if gpu else "CPU, tiny model"
-    headings = ("stage", "frames x batch", "it/s", "of the floor", "peak GiB", "fits GB", "loss")
+    headings = ("stage", "frames x batch", "it/s", "of the floor", "peak GiB", "GB needed", "fits GB", "loss")
     show(f"Training steps, {machine}, torch {torch.__version__}, {'cached latents' if arguments.cached else 'with the VAE'}", headings, rows)
 
 
@@ -49,7 +53,7 @@ def _stage(stage: int, gpu: bool, cached: bool, steps: int) -> tuple[object, ...
     processes = Processes(device=torch.device("cuda" if gpu else "cpu"))
     if gpu:
         torch.backends.cuda.matmul.allow_tf32 = True
-        torch.cuda.reset_peak_memory_stats()
+        gpu_memory.begin()
     torch.manual_seed(0)
     dtype = DTYPES[settings.precision]
     with processes.device:
@@ -58,22 +62,20 @@ def _stage(stage: int, gpu: bool, cached: bool, steps: int) -> tuple[object, ...
     coder = None if cached else _full_size_coder() if gpu else ImageCoder.load(smoke=True)
     trainer = Trainer(settings, model, PlainEngine(model, freeze_all_but(model, stage), settings, processes), lambda: coder, processes)
     batch = _batch(settings, cached)
+    inputs = trainer.prepared(batch)
     for step in range(WARM_UP + steps):
         if step == WARM_UP:
             _wait(gpu)
             started = time.perf_counter()
-        report = trainer.step(trainer.prepared(replace(batch, step=step)))
+        report = trainer.step(inputs)
+        inputs = trainer.prepared(replace(batch, step=step + 1))  # while the GPU works, as `training.trainer.Run` does
         loss = float(report.loss)
     _wait(gpu)
     rate = steps / (time.perf_counter() - started)
-    peak = torch.cuda.max_memory_allocated() / 2**30 if gpu else float("nan")
-    fits = ", ".join(str(size) for size in SIZES_GB if peak * 2**30 < 0.95 * size * 1e9) or "-"
-    del model, trainer
-    gc.collect()
-    if gpu:
-        torch.cuda.empty_cache()
+    peak, needed = (torch.cuda.max_memory_allocated(), gpu_memory.needed_bytes()) if gpu else (float("nan"), float("nan"))
+    fits = ", ".join(str(size) for size in SIZES_GB if gpu_memory.fits(needed, size)) or "-"
     share = f"{100 * rate / FLOOR_IT_S[cached][stage]:.0f} %" if gpu else "-"
-    return stage, f"{settings.frames} x {settings.batch_per_rank}", f"{rate:.2f}", share, f"{peak:.1f}", fits, f"{loss:.3f}"
+    return stage, f"{settings.frames} x {settings.batch_per_rank}", f"{rate:.2f}", share, f"{peak / 2**30:.1f}", f"{needed / 1e9:.1f}", fits, f"{loss:.3f}"
 
 
 def _full_size_coder() -> ImageCoder:
