@@ -55,7 +55,9 @@ class TransNet:
         """
         import torch
 
-        with torch.inference_mode(), one_torch_thread():
+        from udfs.nets.true_float32 import true_float32
+
+        with torch.inference_mode(), one_torch_thread(), true_float32():
             single, every = self._forward(torch.from_numpy(np.ascontiguousarray(windows)).to(self._device.torch_name))
             return single.cpu().numpy(), every.cpu().numpy()
 

@@ -11,6 +11,7 @@ from training.model.condition_drops import Drops
 from training.model.conditions import Conditions
 from training.model.initial_weights import silence_new_parts
 from training.model.vexpress import VExpress
+from udfs.nets.true_float32 import true_float32
 
 AT_500 = torch.tensor([500])
 
@@ -93,5 +94,6 @@ def test_gpu_agrees_with_cpu(model32: VExpress) -> None:
     wanted = model32.denoising_unet(one.noisy, AT_500, one.conditions)
     device = torch.device("cuda")
     on_gpu = golden_model(torch.float32).requires_grad_(False).to(device)
-    found = on_gpu.denoising_unet(one.noisy.to(device), AT_500.to(device), one.conditions.to(device))
+    with true_float32():
+        found = on_gpu.denoising_unet(one.noisy.to(device), AT_500.to(device), one.conditions.to(device))
     torch.testing.assert_close(found.cpu(), wanted, rtol=0, atol=1e-3)

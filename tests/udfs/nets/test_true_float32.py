@@ -11,6 +11,7 @@ from inference.metrics.networks import _run
 from udfs.nets.cotracker3.network import CoTracker3
 from udfs.nets.dover.network import raw_scores
 from udfs.nets.syncnet import session
+from udfs.nets.transnet import TransNet
 from udfs.nets.true_float32 import true_float32
 from udfs.scorer import Device
 
@@ -53,6 +54,14 @@ def test_syncnet(seen, monkeypatch):
     monkeypatch.setattr(session, "agreement", lambda table: None)
     monkeypatch.setattr(session, "distance_table", lambda lips, heard: None)
     session.judge(SimpleNamespace(), np.zeros((7, 224, 224, 3), np.uint8), np.zeros(16000, np.int16))
+    assert_true_float32(seen)
+
+
+def test_transnet(seen, monkeypatch):
+    monkeypatch.setattr(TransNet, "_forward", noting(seen, (torch.zeros(1, 2), torch.zeros(1, 2))))
+    network = TransNet.__new__(TransNet)
+    network._device = Device()
+    network(np.zeros((1, 2, 27, 48, 3), np.uint8))
     assert_true_float32(seen)
 
 
