@@ -1,6 +1,7 @@
-"""DOVER and CoTracker3 on a GPU: `python -m benchmarks.networks_gpu [--compile]`. Needs CUDA; says so and stops where there is none.
+"""DOVER and CoTracker3 on a GPU: `python -m benchmarks.networks_gpu [--compile] [--clips 24]`. Needs CUDA; says so and stops where there is none.
 
-Times are medians of synchronised calls; the floor is what a plain bfloat16 matrix product of as many multiply-accumulates takes.
+Times are medians of synchronised calls; the floor is what a plain bfloat16 matrix product of as many multiply-accumulates takes. The last table is that
+of `benchmarks.bfloat16` for made-up clips.
 """
 
 import argparse
@@ -11,6 +12,7 @@ from collections.abc import Callable
 
 import torch
 
+from benchmarks import bfloat16
 from benchmarks.dover_cpu import VIDEO_MACS
 from benchmarks.table import show
 from tests.udfs.nets.golden_rules import load_golden_weights
@@ -27,17 +29,22 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--compile", action="store_true", help="compile DOVER's backbones")
+    parser.add_argument("--clips", type=int, default=24, help="made-up clips that are scored in both dtypes")
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
         sys.exit("there is no CUDA device here: run this benchmark where one is")
     print(torch.cuda.get_device_name(), torch.__version__)
     _dover(compiled=arguments.compile)
     _cotracker3()
+    with bfloat16.golden_weights():
+        exact, rough = (bfloat16.made_up_values(arguments.clips, device, points_per_side=100) for device in bfloat16.in_both("cuda"))
+    bfloat16.show_flips(exact, rough, torch.cuda.get_device_name())
 
 
 def _dover(*, compiled: bool) -> None:
     exact = load_golden_weights(Dover())
-    aesthetic, technical = torch.randn(1, 3, 32, 224, 224), torch.randn(CLIPS_PER_VIDEO, 3, 32, 224, 224)
+    noise = torch.Generator().manual_seed(0)
+    aesthetic, technical = (torch.randn(views, 3, 32, 224, 224, generator=noise) for views in (1, CLIPS_PER_VIDEO))
     expected = [scores[0] for scores in raw_scores(exact, aesthetic, technical)]
     floor_ms = 1000 * _product_seconds(VIDEO_MACS)
     rows = []
