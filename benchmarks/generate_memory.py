@@ -3,7 +3,8 @@
 All networks are tiny and random, so what is measured is what grows with the video: frames, latents, sound. The denoising UNet, which sees 24 frames
 whatever the length and takes most of the time, is stood in for by zeros unless `--unet`. Each length is a fresh process; "beyond the model" is its
 peak less what it held when the model was loaded. The second table is what networks of real size add, which does not depend on the length either: one
-decoded frame, and one pass over a minute of sound, the longest there is.
+decoded frame, and one pass over a minute of sound, the longest there is. Exits 1 when the longest video and all that it adds take 3 GiB or more, or
+memory grows by more than 1.5 MiB for a second of sound (of pictures kept as bytes a second would take 19).
 """
 
 import argparse
@@ -19,10 +20,12 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.limits import judged
 from benchmarks.table import show
 
 MIB = 1 << 20
 SIDE_PX = 512
+MOST_MIB, MOST_MIB_A_SECOND = 3 * 1024, 1.5
 
 
 def peak_mib() -> float:
@@ -131,12 +134,18 @@ def main() -> None:
             rows.append((seconds, *said))
     headings = ("sound, s", "frames", "model loaded, MiB", "beyond the model, MiB", "its ffmpeg, MiB", "took, s")
     show(f"Peak memory of generating at {SIDE_PX}x{SIDE_PX}, tiny networks, {'tiny UNet with guidance' if args.unet else 'no UNet'}", headings, rows)
+    beyond = {float(seconds): float(its) for seconds, _, _, its, *_ in rows}
+    first, last = min(beyond), max(beyond)
+    most = max(float(its) + float(ffmpeg) for _, _, _, its, ffmpeg, _ in rows)
     if not args.without_real:
         calls = {"vae": "VAE, one frame of 512x512, float32", "wav2vec2": "wav2vec2-base, 60 s of sound, float32"}
         rows = [
             (what, *subprocess.run([*itself, "--measure", name], check=True, stdout=subprocess.PIPE, text=True).stdout.split()) for name, what in calls.items()
         ]
         show("What networks of real size add, whatever the length", ("call", "network loaded, MiB", "beyond it, MiB"), rows)
+        most += sum(float(its) for *_, its in rows)
+    flat = beyond[last] - beyond[first] <= MOST_MIB_A_SECOND * (last - first)
+    judged({f"less than {MOST_MIB} MiB beyond the model": most < MOST_MIB, "memory flat": flat})
 
 
 if __name__ == "__main__":

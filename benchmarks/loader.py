@@ -4,6 +4,9 @@
 
 The bare reader is two processes that read the same Parquet files with pyarrow, row group by row group in the files' order, and decode
 the same number of frames of each clip with PyAV: open, seek, decode, RGB. It draws nothing, mixes nothing and hands nothing on.
+
+Exits 1 when the median of the rounds' ratios, bytes beside by hand, is below 0.9 (other work on the machine lowers it), or memory grows by more than 5 %
+from the first epoch to the last.
 """
 
 import argparse
@@ -12,15 +15,18 @@ import tempfile
 import time
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psutil
 
+from benchmarks.limits import judged
 from benchmarks.table import show
 
 CLIP_FRAMES = 125
 ROW_GROUP_ROWS, FILE_ROW_GROUPS = 12, 2
 PROCESSES = 2
+LEAST_RATIO, MOST_GROWTH = 0.9, 1.05
 
 
 def written(folder: Path, clips: int, side: int) -> Any:
@@ -133,11 +139,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         snapshot = written(Path(folder), args.clips, args.side)
         mib = sum(Path(file.uri).stat().st_size for file in snapshot.files) / 2**20
-        rows, memory = [], []
+        rows, memory, ratios = [], [], []
         for number in range(args.rounds):
             hand, hand_cpu = hand_rate(snapshot, args.frames, SampleSettings(1, args.frames))
             packed, packed_cpu, _ = stream_rate(snapshot, settings, 1, floats=False)
             floats, _, memory = stream_rate(snapshot, settings, args.epochs if number == args.rounds - 1 else 1, floats=True)
+            ratios.append(packed / hand)
             rows.append(
                 (
                     number + 1,
@@ -153,6 +160,7 @@ def main() -> None:
     title = f"Loader, samples/s with {PROCESSES} processes: {args.clips} clips of 5 s, {args.side} px, {mib:.0f} MiB, {args.frames} + 1 frames a sample"
     show(title, ("round", "by hand", "stream, bytes", "ratio", "stream, float32 on the CPU", "ratio", "CPU-ms by hand", "CPU-ms stream, bytes"), rows)
     show("Memory of the stream's processes, trainer's included", ("epoch", "MiB"), [(number + 1, f"{value:.0f}") for number, value in enumerate(memory)])
+    judged({f"{LEAST_RATIO} of reading by hand": median(ratios) >= LEAST_RATIO, "memory flat": memory[-1] <= MOST_GROWTH * memory[0]})
 
 
 if __name__ == "__main__":

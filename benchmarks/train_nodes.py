@@ -3,7 +3,7 @@
 Two workers in network namespaces that share no folder and have no checkout, a rank on each (ZeRO-2, loader processes, CPU), lake and output on an S3
 server on a third node, `talkvid train --launcher spark --max-restarts 2` on a fourth. An undisturbed run, then one for each moment, in which all that
 lives on a node is killed with -9. Nothing but the verb itself starts the ranks again. Compared are losses, clips and frames of every step after the
-resume, and the exported model.
+resume, and the exported model. Exits 1 when anything differs.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.limits import judged, largest
 from benchmarks.table import show
 from tests.cluster_real.nodes import ROOT, Cluster, address
 from tests.cluster_real.s3_server import S3Server
@@ -188,7 +189,7 @@ def compared(whole: Trained, left: Trained) -> Compared:
     """Look at what the last launch did: the last record of a step done twice."""
     steps = range(left.resumed_after + 1, max(whole.seen[0]) + 1)
     last = [(rank, step, whole.seen[rank][step][-1], left.seen[rank][step][-1]) for rank in whole.seen for step in steps]
-    apart = max(abs(one["train/loss"] - other["train/loss"]) for _, _, one, other in last)
+    apart = largest(abs(one["train/loss"] - other["train/loss"]) for _, _, one, other in last)
     return Compared(len(steps), apart, all(one["samples"] == other["samples"] for _, _, one, other in last))
 
 
@@ -204,7 +205,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=12)
-    arguments, rows = parser.parse_args(), []
+    arguments, rows, limits = parser.parse_args(), [], {}
     with tempfile.TemporaryDirectory(prefix="train-nodes-") as folder, raised(Path(folder), arguments.steps) as place:
         whole = undisturbed(place)
         rows.append(("undisturbed", "", "", "", "", 0, " ".join(whole.hosts), "", "", "", "", f"{whole.seconds:.0f}"))
@@ -213,11 +214,14 @@ def main() -> None:
             left, found = ended.left, compared(whole, ended.left)
             node, back = MOMENTS[name][1], "comes back" if MOMENTS[name][2] else "stays away"
             same = ("yes" if found.same_clips else "NO", "yes" if left.fingerprint == whole.fingerprint else "NO")
+            limits |= {f"{name}: same losses": found.apart == 0 and found.steps > 0, f"{name}: same clips and frames": found.same_clips}
+            limits |= {f"{name}: same model": left.fingerprint == whole.fingerprint, f"{name}: resumed": left.resumed_after == ended.whole_step}
             numbers = (ended.steps_done, ended.whole_step, left.resumed_after, left.restarts)
             rows.append((name, f"{node}, {back}", *numbers, " → ".join(left.hosts), found.steps, f"{found.apart:.1e}", *same, f"{left.seconds:.0f}"))
     headings = ("node killed", "which", "its rank had done", "whole step in store", "resumed after", "restarts", "rank 0 on", "steps compared")
     headings += ("largest difference of losses", "same clips and frames", "same model", "seconds")
     show(f"Two ranks on two nodes, {arguments.steps} steps, a checkpoint every {EVERY}", headings, rows)
+    judged(limits)
 
 
 if __name__ == "__main__":
