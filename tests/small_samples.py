@@ -1,5 +1,6 @@
 """A few rows of `samples` from made-up footage, for tests of the data stream: small pictures, key points that move, made-up sound features."""
 
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -7,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import av
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,6 +31,12 @@ def video(frames: int, seed: int = 0, side: int = SIDE) -> bytes:
     with TemporaryDirectory() as folder:
         pictures = (wide[:, 8 * number : 8 * number + side] for number in range(frames))
         return write_video(Path(folder, "v.mp4"), pictures, 25.0, video_options=X264).read_bytes()
+
+
+def decoded(row: dict) -> np.ndarray:
+    """All pictures of a row's video, (frames, H, W, 3)."""
+    with av.open(io.BytesIO(row["video"])) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
 
 def sample(clip_id: str, frames: int = 50, seed: int = 0, side: int = SIDE, **others: object) -> dict:
