@@ -1,4 +1,3 @@
-import io
 import itertools
 import os
 import subprocess
@@ -14,15 +13,18 @@ import pytest
 import torch
 
 from schemas.errors import MissingError, TalkvidError, UsageError
-from tests.small_samples import COLUMNS, SIDE, WIDTH, sample, snapshot_of
+from tests.small_samples import COLUMNS, SIDE, WIDTH, X264, decoded, sample, snapshot_of
 from training import row_feed, stream_work
 from training.audio_windows import frame_windows, stretched
 from training.data import SampleStream, StreamSettings
 from training.face_masks import Box, box_mask
 from training.keypoint_image import draw_keypoints
 from training.parquet_row_groups import ParquetDatasetPiece
+from training.processes import Processes
 from training.sample import SampleSettings, choose
 from training.snapshot import GONE, FileGoneError
+from training.snapshot_source import SnapshotSource
+from training.stages import read
 
 MARGIN, FRAMES = 5, 4
 SETTINGS = StreamSettings(frames=FRAMES, batch_per_rank=2, seed=1, workers=0, reference_margin=MARGIN)
@@ -54,11 +56,6 @@ def assert_same(found, expected) -> None:
     for one, other in zip(found, expected, strict=True):
         assert one.samples == other.samples
         assert all(torch.equal(value, other.tensors()[name]) for name, value in one.tensors().items())
-
-
-def decoded(row) -> np.ndarray:
-    with av.open(io.BytesIO(row["video"])) as container:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
 
 def test_shapes_and_ranges_are_those_of_the_contract(undisturbed) -> None:
@@ -203,6 +200,45 @@ def test_only_the_frames_of_a_sample_are_decoded(rows) -> None:
     into = np.empty((FRAMES + 1, SIDE, SIDE, 3), np.uint8)
     assert decode_runs(rows[0]["video"], (range(24, 28), range(36, 37)), 25.0, into) == 5
     assert decode_runs(rows[0]["video"], (range(20, 24), range(2, 3)), 25.0, into) == 12 + 3
+
+
+@pytest.fixture
+def frames_decoded(monkeypatch) -> list[int]:
+    """How many frames PyAV gave of each video that was opened."""
+    counts, opened = [], av.open
+
+    class Counted:
+        def __init__(self, *where, **how) -> None:
+            self.container = opened(*where, **how)
+            self.number = len(counts)
+            counts.append(0)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error) -> None:
+            self.container.close()
+
+        def __getattr__(self, name):
+            return getattr(self.container, name)
+
+        def decode(self, *streams, **more):
+            for frame in self.container.decode(*streams, **more):
+                counts[self.number] += 1
+                yield frame
+
+    monkeypatch.setattr(av, "open", Counted)
+    return counts
+
+
+def test_a_stream_of_stage_1_decodes_two_frames_and_what_lies_between_each_and_its_key_frame(tmp_path, frames_decoded) -> None:
+    """The scripts decoded all of a clip for each single frame."""
+    snapshot = snapshot_of(tmp_path, [sample(f"clip-{number}", 120) for number in range(9)])
+    settings = read(1, None, {"workers": "0", "validation_samples": "0"})
+    keys = next(SnapshotSource(snapshot).batches(settings, Processes(), 0)).samples
+    every = X264["g"]
+    assert frames_decoded == [key.first_frame % every + 1 + key.reference_frame % every + 1 for key in keys]
+    assert len(keys) == 8 and max(frames_decoded) <= 2 * every
 
 
 def test_short_clips_are_left_out_and_counted(tmp_path) -> None:
