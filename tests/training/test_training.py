@@ -27,6 +27,7 @@ from training.train import Job, train
 from training.trainer import Trainer
 
 ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
 def losses(folder: Path) -> dict[int, float]:
@@ -192,6 +193,29 @@ def test_a_signal_saves_the_step_and_ends(tmp_path, whole):
     assert trained(folder, ema=0.5) == whole[1]
 
 
+KILLED = """
+import os, signal, sys
+from tests.training.toy_source import ToySource
+from training.train import Job, train
+source = ToySource(after=lambda step: step == 3 and os.kill(os.getpid(), signal.SIGKILL))
+train(Job(sys.argv[1], device="cpu", quiet=True), source)
+"""
+"""A rank that is killed while it does step 4: step 3 is noted, step 2 is saved."""
+
+
+def test_a_killed_run_does_again_what_it_had_not_saved(whole, tmp_path):
+    folder = tmp_path / "stage_3"
+    write_config(folder, 3, ema=0.5)
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(folder)], env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-3000:]
+    assert checkpoints.newest(folder).manifest.step == 2 and sorted(losses(folder)) == [1, 2, 3]
+    source = ToySource()
+    assert trained(folder, ema=0.5, source=source, keep_checkpoints=2) == whole[1]
+    assert source.asked[0] == 2 and len(seen(folder)[0][3]) == 2
+    assert same(weights(folder), weights(whole[0]))
+    assert told_to_tensorboard(folder, "train/loss") == pytest.approx(whole[1]), "step 3 counts once"
+
+
 def test_each_stage_starts_from_the_one_before_by_name(tmp_path):
     """The scripts' stages asked for files that the stage before had written elsewhere, under another step."""
     trained(tmp_path / "stage_1", 1, steps=2, frames=1)
@@ -291,8 +315,7 @@ def launched(folder: Path, world: int) -> subprocess.CompletedProcess:
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={world}"] if world > 1 else []
     words = [sys.executable, *launcher, "-m" if not launcher else str(ROOT / "tests/training/toy_source.py")]
     words += ["tests.training.toy_source"] if not launcher else []
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.run([*words, str(folder), "--device", "cpu", "--quiet"], env=environment, capture_output=True, text=True, timeout=300)
+    return subprocess.run([*words, str(folder), "--device", "cpu", "--quiet"], env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
 
 
 def test_two_ranks_under_zero_2_do_what_one_does_and_the_number_of_ranks_may_change(whole, validated, tmp_path):
