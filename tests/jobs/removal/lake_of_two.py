@@ -123,7 +123,20 @@ def files_holding(folder: Path, needles: list[bytes]) -> set[str]:
         if path.is_file():
             content = [str(path.relative_to(folder)).encode(), path.read_bytes()]
             if path.suffix == ".parquet":
-                content += [repr(batch.to_pydict()).encode() for batch in pq.ParquetFile(path).iter_batches()]
+                content += [value for batch in pq.ParquetFile(path).iter_batches() for value in _values(batch.to_pydict())]
             if any(needle in part for needle in needles for part in content):
                 found.add(str(path.relative_to(folder)))
     return found
+
+
+def _values(value: Any) -> Iterator[bytes]:
+    """The bytes of every value, however deep it lies."""
+    if isinstance(value, bytes):
+        yield value
+    elif isinstance(value, dict):
+        yield from _values(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _values(each)
+    else:
+        yield str(value).encode()

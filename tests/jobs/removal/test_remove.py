@@ -3,7 +3,10 @@
 import json
 import tarfile
 from pathlib import Path
+from random import Random
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from jobs import metadata, remove
@@ -34,6 +37,16 @@ def cut_bytes(folder: Path) -> list[bytes]:
     return [content[len(content) // 2 :][:64] for content in cut]
 
 
+def test_the_search_sees_what_lies_compressed_in_parquet(tmp_path):
+    one, other = (bytes(Random(seed).choices(range(16), k=4000)) for seed in (1, 2))
+    rows = [{"clip_id": "c", "video": one, "parts": [{"name": "it's", "media": other}]}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "part.parquet", compression="gzip", write_statistics=False)
+    assert one[120:200] not in (tmp_path / "part.parquet").read_bytes()
+    for needle in (one[120:200], other[120:200], b"it's"):
+        assert files_holding(tmp_path, [needle]) == {"part.parquet"}
+    assert files_holding(tmp_path, [b"something else"]) == set()
+
+
 def all_rows(lake: Lake) -> dict[str, list[dict]]:
     return {name: sorted(lake.ledger.read(name).to_pylist(), key=repr) for name in TABLES}
 
@@ -43,6 +56,7 @@ def test_no_byte_of_it_is_left_outside_the_tombstone(here, lake, footage):
         unfinished.beside(place).write_bytes(footage[GONE].read_bytes())
     wanted = [*needles(footage), *cut_bytes(here)]
     assert len(files_holding(here, wanted)) > 30
+    assert any("/tables/samples/part-" in path for path in files_holding(here, needles(footage)[-1:])), "media in Parquet is not seen"
     before, others = all_rows(lake), {path: path.read_bytes() for path in here.rglob(f"v_{STAYS}*")}
     dry = take_out(lake, GONE, dry_run=True)
     assert all_rows(lake) == before
