@@ -78,8 +78,8 @@ class Outcome:
 
     @property
     def as_undisturbed(self) -> bool:
-        """Everything is there, once, whole."""
-        return self.struck and self.statuses.endswith("0") and not (self.lost or self.twice or self.other or self.torn)
+        """Everything is there, once, whole, and nothing half done lies beside it."""
+        return self.struck and self.statuses.split()[-1] == "0" and not (self.lost or self.twice or self.other or self.torn or self.unfinished)
 
     @property
     def by_itself(self) -> bool:

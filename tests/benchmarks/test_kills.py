@@ -5,9 +5,13 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
+
+import pytest
 
 from benchmarks.killing.contents import Contents, Difference, contents, difference, torn
 from benchmarks.killing.processes import Watch, all_processes, below
+from benchmarks.killing.trial import Outcome
 from benchmarks.kills import schedule
 from schemas import unfinished
 from schemas.lake import Lake
@@ -44,6 +48,16 @@ def test_rows_and_files_that_are_lost_doubled_or_changed_are_counted(tmp_path):
     assert torn(wanted, tmp_path) == 1 and len(found.unfinished) == 1
     fewer = Contents(wanted.rows | {"clips": Counter()}, wanted.files, {"rank 0 step 1": 0.5})
     assert difference(wanted, fewer) == Difference(lost=2, twice=1)
+
+
+OUTCOME = Outcome(0, "here", "score", "driver", True, 1.0, 2.0, "-9 then 0", 0.0, 0.0, 1, 2, lost=0, twice=0, other=0, torn=0, unfinished=0)
+
+
+@pytest.mark.parametrize(
+    "change", [{"struck": False}, {"statuses": "1 then 10"}, {"lost": 1}, {"twice": 1}, {"other": 1}, {"torn": 1}, {"unfinished": 1}], ids=str
+)
+def test_a_kill_is_bad_when_anything_is_wrong_after_it(change):
+    assert OUTCOME.as_undisturbed and not replace(OUTCOME, **change).as_undisturbed
 
 
 def test_what_a_process_starts_is_found_and_its_time_is_counted():

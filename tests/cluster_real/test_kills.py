@@ -58,5 +58,4 @@ def test_what_was_struck_leaves_what_an_undisturbed_run_leaves(places, whole, fo
     place, stage, kind = KILLS[number]
     outcome = kill(places[place], Kill(number, place, stage, kind), whole[place][stage], SEED, folder / "logs")
     assert outcome.struck and outcome.as_undisturbed, outcome
-    assert outcome.unfinished == 0, outcome
     assert outcome.by_itself or kind == "driver", outcome
