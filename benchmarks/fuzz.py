@@ -1,7 +1,8 @@
 """Broken media, seeded: each file is a row, nothing hangs, memory stays in its cap, and nothing but the file is opened.
 
 `python -m benchmarks.fuzz [--n 200] [--seed 0]`. Files are registered as `ingest` does it and, where that succeeds, scored as `score`
-does it, in one Python process under strace (without strace: that column says so). The cap is that of `udfs.memory_cap`.
+does it, in one Python process under strace. The cap is that of `udfs.memory_cap`. Exits 1 when anything went wrong, and 3 when only strace was
+missing, without which nobody saw what was opened.
 """
 
 import argparse
@@ -106,6 +107,12 @@ class Outcome:
             *(self.foreign or ()),
         ]
 
+    def verdict(self, files: int) -> tuple[list[str], int]:
+        """What is to be said at the end, and the exit status."""
+        faults = self.faults(files)
+        unseen = ["strace is not here: what was opened was not watched"] if self.foreign is None else []
+        return [*faults, *unseen], 1 if faults else 3 if unseen else 0
+
 
 def run(folder: Path, count: int, seed: int, limit_s: float = 3000.0) -> Outcome:
     """Make the files below `folder`, look at them in a process of their own, and read what it did. It works in an empty folder, so that
@@ -204,9 +211,9 @@ def main() -> None:
     internal = sum(said == "internal" for _, said, _ in outcome.rows)
     numbers = (args.n, len(outcome.rows), internal, f"{max(row[2] for row in outcome.rows):.1f}", f"{outcome.worker_mib:.0f}", f"{outcome.ffmpeg_mib:.0f}")
     show("What it took", headings, [(*numbers, f"{CAP_MIB:.0f}", opened)])
-    faults = outcome.faults(args.n)
-    print("\n".join(faults))
-    sys.exit(bool(faults))
+    said, status = outcome.verdict(args.n)
+    print("\n".join(said))
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -55,6 +55,14 @@ def test_whatever_goes_wrong_is_said(outcome, said):
     assert fuzz.Outcome([("a", "scored", 1.0)] * 2).faults(2) == []
 
 
+def test_what_nobody_watched_is_not_good():
+    rows = [("a", "scored", 1.0)]
+    unseen, watched = fuzz.Outcome(rows), fuzz.Outcome(rows, foreign=[])
+    assert watched.verdict(1) == ([], 0)
+    assert unseen.verdict(1) == (["strace is not here: what was opened was not watched"], 3)
+    assert unseen.verdict(2)[1] == watched.verdict(2)[1] == 1
+
+
 @pytest.mark.parametrize("kind", fuzz.KINDS)
 def test_the_same_seed_breaks_a_file_in_the_same_way(kind):
     from random import Random
