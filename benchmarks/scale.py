@@ -2,7 +2,7 @@
 
 `python -m benchmarks.scale [--sizes 10000,100000,1000000] [--batch-s 60]`. The worker's rows are made in this process, so that what is
 measured is the bookkeeping of the driver alone: finding pending rows, commits, `clip_metadata`, compaction. Session start and the work
-itself are apart. CPU seconds are of this process and of what it starts.
+itself are apart. CPU seconds are of this process and of what it starts. Exits 1 when one of the limits below is passed.
 """
 
 import argparse
@@ -10,8 +10,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -31,6 +32,10 @@ CLIPS_A_VIDEO = 50
 ROWS_A_BATCH = 60 * 300
 """Clips that a fleet of 300 clips a second scores in a batch of 60 s."""
 FINGERPRINT = {"technical": "technical-v0-noop"}
+STEPS = ("pending, first query", "pending, second query", "commits", "clip_metadata", "compaction")
+COMMITS_SHARE, PENDING_CPU_S, GROWTH, FILES, NOTHING_NEW_S = 0.02, 5.0, 1.2, 64, 5.0
+"""Limits: commits in a job's time; the second query; CPU of a clip at the largest size over that at the smallest; files of a table; a verb that has
+nothing to do."""
 
 
 class Meter:
@@ -109,7 +114,7 @@ def nothing_new(lake: Lake) -> dict[str, float]:
             started = time.perf_counter()
             subprocess.run(command, check=True, capture_output=True, timeout=300)
             times.append(time.perf_counter() - started)
-        took[words[0]] = times[-1]
+        took[words[0]] = max(times)
     return took
 
 
@@ -131,34 +136,88 @@ def mark_done(lake: Lake) -> None:
     record(lake, Summary("score", {"in": 0}), config, run_id="n", started=now(), depends_on=DEPENDS_ON, fingerprints=fingerprints)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A size: seconds by step, commits and their share of a job, the most files that a table has in its newest version and in its folder, and
+    seconds of verbs that have nothing to do."""
+
+    clips: int
+    wall_s: Mapping[str, float]
+    cpu_s: Mapping[str, float]
+    commits: int
+    share: float
+    files: int
+    lying: int
+    idle_s: Mapping[str, float]
+
+    @property
+    def micros(self) -> float:
+        """CPU µs a clip."""
+        return sum(self.cpu_s.values()) / self.clips * 1e6
+
+
+def faults(measured: Sequence[Measured]) -> list[str]:
+    """The limits that were passed, a sentence each."""
+    found = []
+    for one in measured:
+        pending_s, slowest = one.cpu_s["pending, second query"], max(one.idle_s, key=lambda verb: one.idle_s[verb])
+        found += [
+            f"{one.clips:,} clips: {said}"
+            for passed, said in (
+                (one.share > COMMITS_SHARE, f"commits take {one.share:.2%} of a job, at most {COMMITS_SHARE:.0%} is wanted"),
+                (pending_s > PENDING_CPU_S, f"the second pending query takes {pending_s:.1f} CPU s, at most {PENDING_CPU_S:g} are wanted"),
+                (max(one.files, one.lying) > FILES, f"a table has {max(one.files, one.lying)} files, at most {FILES} are wanted"),
+                (one.idle_s[slowest] >= NOTHING_NEW_S, f"{slowest} with nothing new takes {one.idle_s[slowest]:.1f} s, under {NOTHING_NEW_S:g} are wanted"),
+            )
+            if passed
+        ]
+    least, most = min(measured, key=lambda one: one.clips), max(measured, key=lambda one: one.clips)
+    if most.micros > GROWTH * least.micros:
+        found.append(f"a clip takes {most.micros:.0f} CPU µs at {most.clips:,} and {least.micros:.0f} at {least.clips:,}, {GROWTH:g} times is wanted")
+    return found
+
+
+def measure(size: int, batch_s: float) -> Measured:
+    """One size, in a lake of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        meter = Meter()
+        lake = make_lake(Path(folder, "lake"), size)
+        commits = score_nothing(lake, meter)
+        lying = max(data_files(lake, name) for name in TABLES if name != "samples")
+        files = max(len(lake.ledger.files(name)) for name in TABLES if name != "samples")
+        mark_done(lake)
+        share = meter.wall_s["commits"] / (commits * batch_s)
+        return Measured(size, meter.wall_s, meter.cpu_s, commits, share, files, lying, nothing_new(lake))
+
+
 def main() -> None:
     """Measure each size and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", default="10000,100000,1000000")
     parser.add_argument("--batch-s", type=float, default=60.0)
     args = parser.parse_args()
-    steps = ("pending, first query", "pending, second query", "commits", "clip_metadata", "compaction")
-    rows, costs = [], []
-    for size in map(int, args.sizes.split(",")):
-        with tempfile.TemporaryDirectory() as folder:
-            meter = Meter()
-            lake = make_lake(Path(folder, "lake"), size)
-            commits = score_nothing(lake, meter)
-            files = max(data_files(lake, name) for name in TABLES if name != "samples")
-            current = max(len(lake.ledger.files(name)) for name in TABLES if name != "samples")
-            mark_done(lake)
-            idle = nothing_new(lake)
-            share = meter.wall_s["commits"] / (commits * args.batch_s)
-            micros = sum(meter.cpu_s.values()) / size * 1e6
-            rows.append([f"{size:,}", *(f"{meter.wall_s[step]:.2f} / {meter.cpu_s[step]:.2f}" for step in steps), f"{share:.2%} of {commits}", f"{micros:.0f}"])
-            costs.append([f"{size:,}", *(f"{idle[verb]:.1f}" for verb in idle), current, files])
-    headings = ("clips", *(f"{step}, s wall / CPU" for step in steps), f"commits, share of a job at {args.batch_s:g} s a batch", "CPU µs a clip")
-    show("Bookkeeping of `score` with a scorer that does nothing", headings, rows)
+    measured = [measure(size, args.batch_s) for size in map(int, args.sizes.split(","))]
+    show(
+        "Bookkeeping of `score` with a scorer that does nothing",
+        ("clips", *(f"{step}, s wall / CPU" for step in STEPS), f"commits, share of a job at {args.batch_s:g} s a batch", "CPU µs a clip"),
+        [
+            (
+                f"{one.clips:,}",
+                *(f"{one.wall_s[step]:.2f} / {one.cpu_s[step]:.2f}" for step in STEPS),
+                f"{one.share:.2%} of {one.commits}",
+                f"{one.micros:.0f}",
+            )
+            for one in measured
+        ],
+    )
     show(
         "A verb with nothing new, s with process start; files",
         ("clips", "segment", "score", "filter", "files of the newest version, most", "files lying, most"),
-        costs,
+        [(f"{one.clips:,}", *(f"{seconds:.1f}" for seconds in one.idle_s.values()), one.files, one.lying) for one in measured],
     )
+    passed = faults(measured)
+    print("\n".join(passed) or "within all limits")
+    sys.exit(bool(passed))
 
 
 if __name__ == "__main__":
