@@ -7,7 +7,9 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -16,11 +18,16 @@ from benchmarks.clips import lake_of_clips
 from jobs import metadata
 from jobs.arguments import verb_parser
 from jobs.cli import Sessions, execute
+from jobs.packing import bins_of
 from jobs.score import JOB, ScoreConfig, configure, left_out, run, wanted_scorers
 from schemas.errors import UsageError
 from schemas.lake import Lake
 from schemas.policy import Policy, Rule
 from tests.footage import moving_square
+from tests.udfs.nets.golden_rules import write_golden_checkpoint
+from udfs import weights
+from udfs.nets.cotracker3.network import CoTracker3
+from udfs.nets.dover.network import Dover
 
 CONFIG = ScoreConfig(scorers=("technical", "flow"), device="cpu", quiet=True)
 
@@ -68,6 +75,35 @@ def test_numbers_do_not_depend_on_batches(spark, videos, tmp_path):
     run(spark, many, ScoreConfig(scorers=CONFIG.scorers, commit_every_s=float("inf"), commit_every_items=2, device="cpu", quiet=True))
     assert measured(one) == measured(many)
     assert len(many.ledger.files("scores")) == 5
+
+
+@pytest.fixture
+def networks(spark, tmp_path, monkeypatch) -> None:
+    """Golden weights of DOVER and CoTracker3, for this process and for Spark's."""
+    folder = str(tmp_path / "weights")
+    monkeypatch.setenv("TALKVID_WEIGHTS", folder)
+    monkeypatch.setitem(spark.sparkContext.environment, "TALKVID_WEIGHTS", folder)
+    for network in (Dover(), CoTracker3()):
+        weights.add(write_golden_checkpoint(network, tmp_path / "some.pth"))
+
+
+def test_numbers_of_large_networks_do_not_depend_on_bins(spark, videos, networks, tmp_path, monkeypatch):
+    config = replace(CONFIG, scorers=("dover", "cotracker"), settings=(("cotracker.points_per_side", "3"),))
+    found, sizes = [], []
+
+    def dealt(items: list[dict], *rest: Any, together: bool, **named: Any) -> list[list[dict]]:
+        bins = [items] if together else bins_of(items, *rest, **named)
+        sizes.append([len(each) for each in bins])
+        return bins
+
+    for together in (True, False):
+        monkeypatch.setattr("jobs.batches.bins_of", partial(dealt, together=together))
+        lake = lake_of_clips(tmp_path / str(together), videos[:2], clips=2, clip_s=3.0)
+        assert run(spark, lake, config).counts == {"in": 2, "pending": 2, "scored": 2, "failed": 0}
+        found.append(measured(lake))
+    assert sizes == [[2], [1, 1]]
+    assert found[0] == found[1] and len(found[0]) == 2
+    assert all(row["dover"]["overall"] is not None and row["cotracker"]["cotracker_ratio"] is not None for row in found[0].values())
 
 
 def test_adding_a_scorer_scores_only_what_is_missing(spark, videos, tmp_path):
