@@ -9,7 +9,7 @@ export OMP_NUM_THREADS ?= 1
 help:
 	@echo "make demo   set up, then the whole line on sample footage, with a report"
 	@echo "make test   set up, then all tests"
-	@echo "make test-cluster   tests on a real cluster in network namespaces (root), Kubernetes API server where Go is there, YARN where Maven is"
+	@echo "make test-cluster   tests on a real cluster in network namespaces (root), a real S3 server, Kubernetes API server where Go is there, YARN where Maven is"
 	@echo "make lint   ruff"
 	@echo "make setup  only the set-up"
 
@@ -30,10 +30,11 @@ demo: setup
 	@$(VENV)/bin/talkvid demo
 
 test: setup
-	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile
+	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile -rs
 
 test-cluster: setup
-	@$(VENV)/bin/python -m pytest -m cluster -rs tests/cluster_real
+	@$(VENV)/bin/python -m tests.cluster_real.s3_server
+	@$(VENV)/bin/python -m pytest -m "cluster or store" -rs
 
 lint: setup
 	@$(VENV)/bin/ruff check .

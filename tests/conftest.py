@@ -46,12 +46,19 @@ def shared_models() -> Path:
     return folder
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that ask for the S3 server are marked, so that `make test-cluster`, which builds it, runs them too."""
+    for item in items:
+        if "s3_server" in getattr(item, "fixturenames", ()):
+            item.add_marker("store")
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[S3Server]":
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[S3Server]":
     """An S3 server with an empty bucket, for all tests of a module, and the environment that leads to it."""
     from tests.cluster_real.s3_server import built, serving
 
     if built() is None:
-        pytest.skip("no S3 server here: needs versitygw on the path, or make test-cluster, which builds it with Go")
+        pytest.skip("no S3 server here: needs versitygw on the path, or Go and make test-cluster, which builds it and runs these tests")
     with serving(tmp_path_factory.mktemp("s3") / "store") as running:
         yield running

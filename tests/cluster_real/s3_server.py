@@ -1,4 +1,7 @@
-"""A real S3 server for tests: versitygw over a folder, on a port of its own. Buckets are folders of it, objects their files."""
+"""A real S3 server for tests: versitygw over a folder, on a port of its own. Buckets are folders of it, objects their files.
+
+`python -m tests.cluster_real.s3_server` builds it where it is not here yet, or says why it cannot be.
+"""
 
 import os
 import shutil
@@ -25,17 +28,21 @@ def built() -> Path | None:
     return ours if ours.exists() else Path(found) if (found := shutil.which("versitygw")) else None
 
 
-def binary() -> Path:
-    """The server's program, built by Go when it is not here (minutes, and the Go proxy). Skips the test that asks when that cannot be."""
-    there = built()
-    if there is not None:
-        return there
+def lacking() -> str:
+    """Why there is no server's program, or nothing: it is built by Go when it is not here (minutes, and the Go proxy)."""
+    if built() is not None:
+        return ""
     if shutil.which("go") is None:
-        pytest.skip("no S3 server here: needs versitygw on the path, or Go to build it")
+        return "needs versitygw on the path, or Go to build it"
     answer = subprocess.run(["go", "install", PACKAGE], env=os.environ | {"GOBIN": str(CACHE)}, capture_output=True, text=True, timeout=580)
-    if answer.returncode != 0:
-        pytest.skip(f"no S3 server here: go install failed: {answer.stderr.strip().splitlines()[-1:]}")
-    return CACHE / "versitygw"
+    return f"go install failed: {answer.stderr.strip().splitlines()[-1:]}" if answer.returncode else ""
+
+
+def binary() -> Path:
+    """The server's program, built when it is not here. Skips the test that asks when that cannot be."""
+    if reason := lacking():
+        pytest.skip(f"no S3 server here: {reason}")
+    return built() or CACHE / "versitygw"
 
 
 class S3Server:
@@ -112,3 +119,8 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+if __name__ == "__main__":
+    if reason := lacking():
+        print(f"no S3 server here: {reason}")

@@ -1,4 +1,4 @@
-"""What several verbs' tests stand on: an S3 server, and a small lake that both engines of `talkvid sql` are asked of, which no test changes."""
+"""What several verbs' tests stand on: a small lake that both engines of `talkvid sql` are asked of, which no test changes."""
 
 import pytest
 
@@ -7,17 +7,7 @@ from jobs.sql_spark import SparkEngine
 from schemas.active_policy import make_active
 from schemas.lake import Lake
 from schemas.policy_files import load
-from tests.cluster_real.s3_server import built, serving
 from tests.small_lake import make_small_lake
-
-
-@pytest.fixture
-def server(tmp_path):
-    """An S3 server with an empty bucket, and the environment that leads to it."""
-    if built() is None:
-        pytest.skip("no S3 server here: needs versitygw on the path, or Go to build it")
-    with serving(tmp_path / "store") as running:
-        yield running
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ def below(prefix: str) -> dict[str, int]:
     return {file.uri.removeprefix(f"{prefix}/"): file.bytes for file in storage.listed(prefix) if not file.uri.endswith(".json")}
 
 
-def test_the_store_holds_what_a_folder_holds_and_clips_that_are_not_wanted_any_more_go(server, lake, tmp_path, monkeypatch):  # noqa: F811
+def test_the_store_holds_what_a_folder_holds_and_clips_that_are_not_wanted_any_more_go(s3_server, lake, tmp_path, monkeypatch):  # noqa: F811
     monkeypatch.setattr(bench, "in_batches", cut_here)
     there, here = replace(CONFIG, out=OUT), replace(CONFIG, out=str(tmp_path / "out"))
     for config in (there, here):

@@ -10,7 +10,7 @@ from schemas.lake import Lake
 BASE = "s3a://lake-bucket"
 
 
-def test_videos_of_a_store_are_paired_by_name(server, tmp_path):
+def test_videos_of_a_store_are_paired_by_name(s3_server, tmp_path):
     for name in ("made/a.mp4", "made/deep/b.mp4", "made/notes.txt", "real/a.mkv", "real/c.mp4"):
         storage.put_bytes(name.encode(), f"{BASE}/{name}")
     items = of_folders(Lake.at(str(tmp_path / "lake")), f"{BASE}/made", f"{BASE}/real").items

@@ -17,7 +17,7 @@ from tests.inference.inputs import QUICK, portrait_file, smoke_checkpoint, tone
 BASE = "s3a://lake-bucket"
 
 
-def test_a_batch_in_a_store_is_made_there_and_found_again(server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_batch_in_a_store_is_made_there_and_found_again(s3_server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     trained = smoke_checkpoint(tmp_path / "trained")
     storage.put_file(portrait_file(tmp_path / "p.png"), f"{BASE}/in/p.png")
     storage.put_file(tone(tmp_path / "s.wav", 0.5), f"{BASE}/in/s.wav")

@@ -20,7 +20,7 @@ def test_a_lake_in_a_folder_leaves_inputs_where_they_lie(tmp_path):
     assert in_store(Lake.at(str(tmp_path / "lake")), wanted) == wanted
 
 
-def test_local_inputs_go_to_a_store_and_others_stay(server, tmp_path: Path):
+def test_local_inputs_go_to_a_store_and_others_stay(s3_server, tmp_path: Path):
     face, lake = tmp_path / "dQw4w9WgXcQ" / "ä face.jpg", Lake.at("s3a://lake-bucket/lake")
     face.parent.mkdir()
     face.write_bytes(b"a face")

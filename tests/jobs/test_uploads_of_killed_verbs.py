@@ -19,8 +19,8 @@ media, export_lake, bench_lake = test_export.media, test_export.lake, test_bench
 
 
 @pytest.fixture
-def begun(server):
-    """Begins uploads, and tells which are still there."""
+def begun(s3_server):
+    """Begins uploads, and tells which are still there; none is left at the end."""
 
     def left() -> list[str]:
         return sorted(upload["Key"] for upload in s3.client().list_multipart_uploads(Bucket=BUCKET).get("Uploads", ()))
@@ -31,7 +31,8 @@ def begun(server):
         assert left() == sorted(keys)
         return left
 
-    return begin
+    yield begin
+    uploads.abort(f"s3a://{BUCKET}", mine=bool)
 
 
 class Tomorrow(datetime):

@@ -16,7 +16,6 @@ from schemas.lease import lease
 from schemas.lease_store import StoreLease
 from schemas.ledger import Ledger
 from schemas.place import Place
-from tests.cluster_real.s3_server import built, serving
 
 HOLD = """
 import sys, time
@@ -28,17 +27,17 @@ with lease(Place.of(sys.argv[1]), "score"):
 """
 
 
-@pytest.fixture(params=["folder", "store"])
+@pytest.fixture(params=["folder", pytest.param("store", marks=pytest.mark.store)])
 def place(request: pytest.FixtureRequest, tmp_path) -> Place:
     """A lake to be."""
     if request.param == "folder":
         return Place.of(str(tmp_path / "lake"))
-    request.getfixturevalue("server")
+    request.getfixturevalue("s3_server")
     return Place.of(f"s3a://lake-bucket/{tmp_path.name}")
 
 
 @pytest.fixture
-def store(server, tmp_path) -> Place:
+def store(s3_server, tmp_path) -> Place:
     """A lake in the store."""
     return Place.of(f"s3a://lake-bucket/{tmp_path.name}")
 
@@ -184,17 +183,14 @@ def test_a_commit_that_is_not_in_the_log_afterwards_is_told(store):
         commits.commit(store, opened, write_and_lose)
 
 
-def test_a_lease_survives_a_server_that_is_away_for_a_while(tmp_path):
-    if built() is None:
-        pytest.skip("no S3 server was built here; make test-cluster builds it with Go")
-    with serving(tmp_path / "store") as server:
-        taken = StoreLease("s3a://lake-bucket/l", "score", ttl_s=20, beat_s=0.5)
-        server.stop()
-        time.sleep(3)
-        server.start()
-        time.sleep(2)
-        taken.check()
-        taken.release()
+def test_a_lease_survives_a_server_that_is_away_for_a_while(store, s3_server):
+    taken = StoreLease(store.root, "score", ttl_s=20, beat_s=0.5)
+    s3_server.stop()
+    time.sleep(3)
+    s3_server.start()
+    time.sleep(2)
+    taken.check()
+    taken.release()
 
 
 def test_a_stopped_holder_is_no_holder_for_ever(store, monkeypatch):

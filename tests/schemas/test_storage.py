@@ -9,12 +9,12 @@ from schemas.errors import MissingError, UsageError
 from schemas.place import Place
 
 
-@pytest.fixture(params=["folder", "store"])
+@pytest.fixture(params=["folder", pytest.param("store", marks=pytest.mark.store)])
 def base(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An address to write below."""
     if request.param == "folder":
         return str(tmp_path / "base")
-    request.getfixturevalue("server")
+    request.getfixturevalue("s3_server")
     return f"s3a://lake-bucket/{tmp_path.name}"
 
 
@@ -79,7 +79,7 @@ def test_a_place_that_cannot_be_written_is_told_in_one_sentence(tmp_path):
         storage.check_writable(str(tmp_path))
 
 
-def test_large_files_go_up_in_parts_and_a_broken_upload_leaves_none(server, tmp_path, monkeypatch):
+def test_large_files_go_up_in_parts_and_a_broken_upload_leaves_none(s3_server, tmp_path, monkeypatch):
     monkeypatch.setattr(storage, "ONE_PUT_BYTES", 5 << 20)
     (tmp_path / "large").write_bytes(b"0123456789abcdef" * (11 << 16))
     storage.put_file(tmp_path / "large", "s3a://lake-bucket/parts/large")
@@ -114,7 +114,7 @@ def test_http_is_allowed_for_an_http_endpoint_only(monkeypatch):
     assert "AWS_ALLOW_HTTP" not in s3.rust_options() and "AWS_SECRET_ACCESS_KEY" not in s3.rust_options()
 
 
-def test_a_store_that_cannot_be_used_is_told_in_one_sentence(server, monkeypatch):
+def test_a_store_that_cannot_be_used_is_told_in_one_sentence(s3_server, monkeypatch):
     with pytest.raises(MissingError, match="there is no bucket no-bucket"):
         storage.put_bytes(b"", "s3a://no-bucket/x")
     with pytest.raises(MissingError, match="there is no bucket no-bucket"):
@@ -122,7 +122,7 @@ def test_a_store_that_cannot_be_used_is_told_in_one_sentence(server, monkeypatch
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
     with pytest.raises(MissingError, match="refuses") as told:
         storage.put_bytes(b"", "s3a://lake-bucket/x")
-    assert server.secret not in str(told.value)
+    assert s3_server.secret not in str(told.value)
 
 
 def test_nothing_lies_below_a_file(tmp_path):

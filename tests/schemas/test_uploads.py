@@ -10,7 +10,7 @@ BUCKET = "lake-bucket"
 
 
 @pytest.fixture(scope="module")
-def client(server):
+def client(s3_server):
     """A client of an S3 server of this module."""
     return s3.client()
 

@@ -191,7 +191,7 @@ def test_a_machine_that_does_not_see_the_folder_says_so(tmp_path):
 
 
 @pytest.fixture
-def stage(server, tmp_path: Path) -> str:
+def stage(s3_server, tmp_path: Path) -> str:
     """A stage on a real S3 server."""
     return f"s3a://lake-bucket/{tmp_path.name}/stage_3"
 

@@ -10,7 +10,6 @@ import pytest
 
 from schemas import storage
 from schemas.codes import Rejected
-from tests.cluster_real.s3_server import built, serving
 from training.partial_copy import copy_part, partly_staged
 
 GROUPS, ROWS, BYTES = 4, 3, 300_000
@@ -69,18 +68,15 @@ def test_a_local_file_is_read_where_it_lies(file):
         assert path == file
 
 
-def test_from_a_store_a_part_comes_and_goes_and_an_object_that_is_gone_is_told(file, tmp_path, monkeypatch):
-    if built() is None:
-        pytest.skip("no S3 server here: needs versitygw on the path, or Go to build it")
+def test_from_a_store_a_part_comes_and_goes_and_an_object_that_is_gone_is_told(s3_server, file, tmp_path, monkeypatch):
     monkeypatch.setenv("TALKVID_SCRATCH", str(tmp_path / "scratch"))
-    with serving(tmp_path / "store"):
-        uri = "s3a://lake-bucket/samples.parquet"
-        storage.put_file(file, uri)
-        with partly_staged(uri, {2}, ["clip_id", "video"]) as path:
-            assert pq.ParquetFile(path).read_row_group(2, columns=["clip_id"])["clip_id"].to_pylist() == ["clip-6", "clip-7", "clip-8"]
-            assert path.stat().st_blocks * 512 < ROWS * BYTES + 200_000
-        assert not list((tmp_path / "scratch").iterdir())
-        storage.delete(uri)
-        with pytest.raises(Rejected) as gone, partly_staged(uri, {2}, ["video"]):
-            pass
-        assert gone.value.code == "vanished"
+    uri = "s3a://lake-bucket/samples.parquet"
+    storage.put_file(file, uri)
+    with partly_staged(uri, {2}, ["clip_id", "video"]) as path:
+        assert pq.ParquetFile(path).read_row_group(2, columns=["clip_id"])["clip_id"].to_pylist() == ["clip-6", "clip-7", "clip-8"]
+        assert path.stat().st_blocks * 512 < ROWS * BYTES + 200_000
+    assert not list((tmp_path / "scratch").iterdir())
+    storage.delete(uri)
+    with pytest.raises(Rejected) as gone, partly_staged(uri, {2}, ["video"]):
+        pass
+    assert gone.value.code == "vanished"

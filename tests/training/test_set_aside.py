@@ -18,12 +18,12 @@ from training.set_aside import set_aside
 BESIDE = ("config.yaml", "snapshot.json", "frozen.pt")
 
 
-@pytest.fixture(params=["folder", "store"])
+@pytest.fixture(params=["folder", pytest.param("store", marks=pytest.mark.store)])
 def base(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An address to keep stages below."""
     if request.param == "folder":
         return str(tmp_path)
-    request.getfixturevalue("server")
+    request.getfixturevalue("s3_server")
     return f"s3a://lake-bucket/{tmp_path.name}"
 
 

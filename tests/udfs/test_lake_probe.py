@@ -63,7 +63,7 @@ def test_a_write_that_fails_there_is_told_with_its_reason(tmp_path, monkeypatch)
         assert "too long" in confirmed(probe, answer)
 
 
-def test_in_a_store_it_is_the_driver_s_object_that_counts(server, tmp_path):
+def test_in_a_store_it_is_the_driver_s_object_that_counts(s3_server, tmp_path):
     with laid("s3a://lake-bucket/lake") as probe:
         assert probe.told == OK
         answer = answered(probe)
@@ -74,6 +74,6 @@ def test_in_a_store_it_is_the_driver_s_object_that_counts(server, tmp_path):
     assert storage.listed("s3a://lake-bucket/") == []
 
 
-def test_a_bucket_that_is_not_there_is_named(server):
+def test_a_bucket_that_is_not_there_is_named(s3_server):
     with laid("s3a://no-such-bucket/lake") as probe:
         assert "no-such-bucket" in probe.told

@@ -42,12 +42,12 @@ input()
 
 
 @pytest.fixture
-def store(server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def store(s3_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder of the store's objects; this process is on a node that has none of them yet."""
     monkeypatch.setenv("TALKVID_SCRATCH", str(tmp_path / "node"))
     monkeypatch.setenv("TALKVID_WEIGHTS", STORE)
     weights_store._there.cache_clear()
-    place = server.folder / "lake-bucket" / "weights"
+    place = s3_server.folder / "lake-bucket" / "weights"
     place.mkdir(exist_ok=True)
     yield place
     for path in place.iterdir():
