@@ -17,6 +17,8 @@ from udfs.nets.syncnet.network import SyncNet, lip_embeddings, sound_embeddings
 from udfs.nets.syncnet.session import judge
 
 CEPSTRA, FEATURES, DISTANCES = 1e-9, 2e-4, 5e-4
+TAPS = 15
+"""Layers of each tower whose outputs are stored."""
 
 
 def clip() -> np.ndarray:
@@ -57,11 +59,16 @@ def tower_deviations(network: SyncNet, golden: Golden) -> Iterator[Deviation]:
 
 
 def _layer_deviations(golden: Golden, tag: str, tower: nn.Sequential, x: torch.Tensor) -> Iterator[Deviation]:
+    """All that is stored of a tower's layers: `TAPS` of them, norms not among them."""
+    stored = {name for name in golden.arrays if name.startswith(f"ORIG.{tag}.") and name.split(".")[2].isdigit()}
+    compared = set()
     for number, layer in enumerate(tower):
         x = layer(x)
         name = f"ORIG.{tag}.{number}.{type(layer).__name__}"
-        if name in golden.arrays:
+        if name in stored:
+            compared.add(name)
             yield against(golden, name, x, FEATURES)
+    assert compared == stored and len(compared) == TAPS, stored - compared
 
 
 def evaluation_deviations(network: SyncNet, golden: Golden) -> Iterator[Deviation]:
