@@ -222,12 +222,34 @@ def test_a_gpu_beyond_the_last_is_told_before_anything_is_loaded(checkpoint, mon
         TalkVidInference(checkpoint, "cuda:2")
 
 
+QUICKEST = QUICK | {"fps": 25.0, "context_frames": 32, "guidance_scale": 1.0, "median_filter": False}
+
+
+def assert_lasts_as_long(video: Path, sound: Path, frames: int) -> None:
+    """Pictures and sound of a video at 25 frames a second are as long as the sound it was made from."""
+    decoded = subprocess.run(["ffmpeg", "-v", "error", "-i", str(sound), "-f", "s16le", "-ac", "1", "-ar", "16000", "-"], capture_output=True, check=True)
+    seconds = len(decoded.stdout) / 2 / 16000
+    found = media.probe(video)
+    assert (found.frames, found.fps, found.has_audio) == (frames, 25.0, True)
+    assert abs(frames - seconds * 25) <= 1
+    assert float(streams(video)["audio"]["duration"]) == pytest.approx(seconds, abs=0.08)
+
+
 def test_corpus_sounds_get_videos_of_their_length(maker, corpus, tmp_path):
     folder = corpus / "inference"
-    quickest = QUICK | {"fps": 25.0, "context_frames": 32, "guidance_scale": 1.0, "median_filter": False}
-    for number, sound in enumerate(sorted([*folder.glob("*.flac"), *folder.glob("*.mp3")])):
-        made = maker.generate(folder / ("10.ref.jpg" if number % 2 else "tys.ref.jpg"), sound, tmp_path / "out.mp4", **quickest)
-        decoded = subprocess.run(["ffmpeg", "-v", "error", "-i", str(sound), "-f", "s16le", "-ac", "1", "-ar", "16000", "-"], capture_output=True, check=True)
-        found = media.probe(tmp_path / "out.mp4")
-        assert (found.frames, found.fps, found.has_audio) == (made.frames, 25.0, True)
-        assert abs(made.frames - len(decoded.stdout) / 2 / 16000 * 25) <= 1
+    sounds = sorted([*folder.glob("*.flac"), *folder.glob("*.mp3")])
+    assert len(sounds) == 7
+    for number, sound in enumerate(sounds):
+        made = maker.generate(folder / ("10.ref.jpg" if number % 2 else "tys.ref.jpg"), sound, tmp_path / "out.mp4", **QUICKEST)
+        assert_lasts_as_long(tmp_path / "out.mp4", sound, made.frames)
+
+
+def test_a_corpus_pair_with_its_key_points_gives_the_same_bytes_twice(maker, corpus, tmp_path):
+    picture, sound, kps = (corpus / "inference" / f"10.{name}" for name in ("ref.jpg", "aud.mp3", "kps.pth"))
+    options = QUICKEST | {"retarget_strategy": "naive_retarget", "kps_path": kps}
+    for name in ("one", "two"):
+        made = maker.generate(picture, sound, tmp_path / f"{name}.mp4", **options)
+    maker.generate(picture, sound, tmp_path / "still.mp4", **QUICKEST)
+    assert_lasts_as_long(tmp_path / "two.mp4", sound, made.frames)
+    one, two, still = ((tmp_path / f"{name}.mp4").read_bytes() for name in ("one", "two", "still"))
+    assert one == two != still
