@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cluster.executors import python_lacking, worker_said
 from cluster.lost_executors import executors_lost
+from jobs import metadata
 from jobs.arguments import assignments, verb_parser
 from jobs.job import Job
 from jobs.summary import Summary
@@ -81,7 +82,7 @@ def run_verb(job: Job, words: list[str]) -> int:
         _require_lake(job, lake, config)
         with lease(lake.place, job.verb) if job.takes_lease(config) else nullcontext(), _sessions(job, lake, args) as sessions:
             if job.takes_lease(config) and (job.creates_lake or lake.place.exists()):
-                lake.ledger.create()
+                _make_tables(lake)
             summary = execute(job, lake, config, sessions)
         if summary.results and not args.json:
             print(escaped(summary.results, keep="\n\t"))
@@ -124,6 +125,12 @@ def _require_lake(job: Job, lake: Lake, config: Any) -> None:
     """Raise `MissingError` when a verb that cannot be the first one finds no lake. Before a lease is taken, which would make a folder."""
     if not job.creates_lake and job.takes_lease(config):
         lake.place.require()
+
+
+def _make_tables(lake: Lake) -> None:
+    """Have all tables there with all columns. What `clip_metadata` gets to show is filled in at once: a verb with nothing to do leaves it at that."""
+    if metadata.TABLE.name in lake.ledger.create():
+        metadata.refresh(lake)
 
 
 class Sessions:

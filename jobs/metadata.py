@@ -1,5 +1,6 @@
 """Keeps `clip_metadata` current: once at the end of a job, and at the start of the next if a crash left it behind."""
 
+import hashlib
 import json
 from typing import TYPE_CHECKING
 
@@ -29,8 +30,7 @@ def active_preset(ledger: Ledger) -> str:
 def refresh(lake: Lake) -> int:
     """Bring `clip_metadata` up to date; returns how many of its rows were written. Nothing new costs three folder listings."""
     ledger = lake.ledger
-    wanted = {"preset": active_preset(ledger)} | ledger.versions(INPUTS)
-    state = _state(ledger)
+    wanted, state = _wanted(ledger), _state(ledger)
     if state == wanted:
         return 0
     added = _added_files(ledger, state, wanted)
@@ -62,14 +62,20 @@ def behind(lake: Lake) -> int:
 def is_current(lake: Lake) -> bool:
     """True when `clip_metadata` shows the tables as they are."""
     ledger = lake.ledger
-    return _state(ledger) == {"preset": active_preset(ledger)} | ledger.versions(INPUTS)
+    return _state(ledger) == _wanted(ledger)
 
 
 def keep_state(lake: Lake) -> None:
     """Note that maintenance has moved the tables' versions without changing their rows."""
     state = _state(lake.ledger)
     if state is not None:
-        lake.ledger.set(STATE, json.dumps({"preset": state["preset"]} | lake.ledger.versions(INPUTS)))
+        lake.ledger.set(STATE, json.dumps(state | lake.ledger.versions(INPUTS)))
+
+
+def _wanted(ledger: Ledger) -> dict:
+    """What the table is to show: whose clips, which versions of its inputs, in which columns."""
+    columns = hashlib.sha256(repr([(field.name, str(field.type)) for field in TABLE.schema]).encode()).hexdigest()[:16]
+    return {"preset": active_preset(ledger), "columns": columns} | ledger.versions(INPUTS)
 
 
 def _state(ledger: Ledger) -> dict | None:
@@ -79,7 +85,7 @@ def _state(ledger: Ledger) -> dict | None:
 
 def _added_files(ledger: Ledger, state: dict | None, wanted: dict) -> dict[str, list[str]] | None:
     """Files that only appends have brought since the last time; None when the table must be written whole."""
-    if state is None or state["preset"] != wanted["preset"]:
+    if state is None or any(state.get(name) != wanted[name] for name in ("preset", "columns")):
         return None
     added = {}
     for table in INPUTS:

@@ -172,7 +172,7 @@ def _remove(lake: Lake, found: Resolved, places: Places, past: list[str]) -> dic
 def _applied(lake: Lake) -> None:
     """Note that all tombstones have reached everything."""
     rows = [row if row["applied_at"] else row | {"applied_at": now()} for row in lake.ledger.read("removals").to_pylist()]
-    table = pa.Table.from_pylist(rows, schema=TABLES["removals"].schema)
+    table = pa.Table.from_pylist(rows, schema=lake.ledger.schema("removals"))
     lake.ledger.overwrite("removals", table.to_reader())
 
 

@@ -30,7 +30,7 @@ def lacking(lake: Lake, settings: Settings, *, footage: bool, version: int | Non
         return weights.missing_sentence(weights.entry(speech_features.WEIGHTS))
     if footage or lake.place.version(TABLE) < 0:
         return lacking_vae(settings, None)
-    cached = lake.ledger.open(TABLE, version_of(lake, version)).to_pyarrow_table(columns=["latents_fingerprint"])["latents_fingerprint"].unique().to_pylist()
+    cached = lake.ledger.read(TABLE, ["latents_fingerprint"], version_of(lake, version))["latents_fingerprint"].unique().to_pylist()
     return lacking_vae(settings, next((one for one in cached if one and not one.startswith("random:")), None))
 
 

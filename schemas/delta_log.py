@@ -8,7 +8,7 @@ from typing import Any
 
 from schemas import s3, storage
 
-MAINTENANCE = frozenset({"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES"})
+MAINTENANCE = frozenset({"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "ADD COLUMN", "ADD CONSTRAINT"})
 """Delta operations that bring no new data, so that they do not count as new input."""
 _OF_VERSION = re.compile(r"(\d{20})(\.json|\.checkpoint(\.\d+\.\d+)?\.parquet)$")
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from schemas.columns import by_name, lacking
 from schemas.ledger import Ledger
 from schemas.place import Place
 from schemas.tables import TABLES
@@ -28,10 +29,13 @@ class Lake:
         return spark.read.format("delta").load(self.place.table(table))
 
     def register(self, spark: "SparkSession", names: Sequence[str] = tuple(TABLES)) -> None:
-        """Make tables temporary views of their own names, for SQL. A table that an older lake lacks is there, empty."""
-        from schemas.spark import spark_schema
+        """Make tables temporary views of their own names, for SQL. A table that an older lake lacks is there, empty, and a column null."""
+        from schemas.spark import arrow_schema, spark_schema
 
         for name in names:
-            there = self.place.version(name) >= 0
-            rows = self.read(spark, name) if there else spark.createDataFrame([], spark_schema(TABLES[name].schema))
+            rows = self.read(spark, name) if self.place.version(name) >= 0 else None
+            declared = TABLES[name].schema
+            if rows is None or lacking(declared, by_name(arrow_schema(rows.schema))):
+                nothing = spark.createDataFrame([], spark_schema(declared))
+                rows = nothing if rows is None else nothing.unionByName(rows, allowMissingColumns=True)
             rows.createOrReplaceTempView(name)

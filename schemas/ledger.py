@@ -4,7 +4,8 @@ Tables are created here too, so that a lake is complete before the first writer 
 `schemas.lake`.
 """
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,11 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-from schemas import s3
+from schemas import columns, s3
 from schemas.commits import commit
 from schemas.errors import MissingError
 from schemas.place import Place
+from schemas.table import Table
 from schemas.tables import TABLES
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
 COMMON_PROPERTIES = {"delta.enableDeletionVectors": "false"}
+DECLARATION = "declaration"
+"""Setting: the declaration that every table of the lake was last seen to have the columns of."""
 
 
 class Ledger:
@@ -31,12 +35,15 @@ class Ledger:
     def __init__(self, place: Place) -> None:
         self.place = place
 
-    def create(self) -> None:
-        """Create every table that is not there yet, with comments, constraints and properties."""
+    def create(self) -> set[str]:
+        """Create every table that is not there yet, with comments, constraints and properties, and give the others the columns that they lack;
+        returns the names of the tables that have grown."""
         from deltalake import DeltaTable, Schema
 
+        older = []
         for table in TABLES.values():
             if self.place.version(table.name) >= 0:
+                older.append(table)
                 continue
             made = DeltaTable.create(
                 self.place.table_for_rust(table.name),
@@ -46,9 +53,37 @@ class Ledger:
                 configuration=COMMON_PROPERTIES | dict(table.properties),
                 storage_options=self.place.rust_options(),
             )
-            for name, condition in table.checks.items():
-                constraint = partial(made.alter.add_constraint, {name: condition})
-                commit(self.place, made, lambda properties, constraint=constraint: constraint(commit_properties=properties))
+            self._constrain(made, table.checks)
+        declaration = _declaration()
+        if older and self.setting(DECLARATION) == declaration:
+            return set()
+        grown = {table.name for table in older if self._grow(table)}
+        self.set(DECLARATION, declaration)
+        return grown
+
+    def _grow(self, table: Table) -> bool:
+        """Give a table what it lacks of its declaration; returns whether that were columns."""
+        before = self.open(table.name)
+        opened = self._open_whole(table.name)
+        checks, present = columns.new_checks(table.checks, columns.stored(opened)), opened.metadata().configuration
+        self._constrain(opened, {name: check for name, check in checks.items() if f"delta.constraints.{name}" not in present})
+        return columns.stored(before) != columns.stored(opened)
+
+    def _open_whole(self, name: str) -> "DeltaTable":
+        """A table, with the declared columns that it lacked added: its log says so, its files stay."""
+        from deltalake import Schema
+
+        opened = self.open(name)
+        lacking = columns.lacking(TABLES[name].schema, columns.by_name(columns.stored(opened)))
+        if lacking:
+            add = partial(opened.alter.add_columns, list(Schema.from_arrow(pa.schema(lacking)).fields))
+            commit(self.place, opened, lambda properties: add(commit_properties=properties))
+        return opened
+
+    def _constrain(self, opened: "DeltaTable", checks: Mapping[str, str]) -> None:
+        for name, condition in checks.items():
+            constraint = partial(opened.alter.add_constraint, {name: condition})
+            commit(self.place, opened, lambda properties, constraint=constraint: constraint(commit_properties=properties))
 
     def open(self, table: str, version: int | None = None) -> "DeltaTable":
         """The table as delta-rs sees it. Raises `MissingError` when it is not there."""
@@ -70,14 +105,16 @@ class Ledger:
         from deltalake import write_deltalake
 
         if rows.num_rows:
-            opened, data = self.open(table), _conformed(rows, TABLES[table].schema)
+            opened = self._open_whole(table)
+            data = columns.conformed(rows, columns.stored(opened))
             commit(self.place, opened, lambda properties: write_deltalake(opened, data, mode="append", commit_properties=properties))
 
     def replace(self, table: str, rows: pa.Table, predicate: str) -> None:
         """Put `rows` in the place of those that meet `predicate` (SQL), in one commit."""
         from deltalake import write_deltalake
 
-        opened, data = self.open(table), _conformed(rows, TABLES[table].schema)
+        opened = self._open_whole(table)
+        data = columns.conformed(rows, columns.stored(opened))
         commit(self.place, opened, lambda properties: write_deltalake(opened, data, mode="overwrite", predicate=predicate, commit_properties=properties))
 
     def overwrite(self, table: str, rows: pa.RecordBatchReader, predicate: str | None = None) -> int:
@@ -85,14 +122,15 @@ class Ledger:
         them all; returns their number."""
         from deltalake import write_deltalake
 
-        schema, counted = TABLES[table].schema, [0]
+        opened, counted = self._open_whole(table), [0]
+        schema = columns.stored(opened)
 
         def conformed() -> Iterator[pa.RecordBatch]:
             for batch in rows:
                 counted[0] += batch.num_rows
-                yield from _conformed(pa.Table.from_batches([batch]), schema).to_batches()
+                yield from columns.conformed(pa.Table.from_batches([batch]), schema).to_batches()
 
-        opened, data = self.open(table), pa.RecordBatchReader.from_batches(schema, conformed())
+        data = pa.RecordBatchReader.from_batches(schema, conformed())
         commit(self.place, opened, lambda properties: write_deltalake(opened, data, mode="overwrite", predicate=predicate, commit_properties=properties))
         return counted[0]
 
@@ -100,7 +138,9 @@ class Ledger:
         """Update the rows whose key is there, insert the others, in one commit."""
         declared = TABLES[table]
         condition = " AND ".join(f"target.{name} = new.{name}" for name in declared.key)
-        opened, data = self.open(table), _conformed(rows, declared.schema)
+        opened = self._open_whole(table)
+        there = columns.by_name(columns.stored(opened))
+        data = columns.conformed(rows, pa.schema([there[name] for name in declared.schema.names]))
 
         def merge(properties: "CommitProperties | None") -> None:
             merging = opened.merge(data, condition, source_alias="new", target_alias="target", commit_properties=properties)
@@ -108,16 +148,17 @@ class Ledger:
 
         commit(self.place, opened, merge)
 
-    def update(self, table: str, rows: pa.Table, columns: Sequence[str]) -> None:
+    def update(self, table: str, rows: pa.Table, names: Sequence[str]) -> None:
         """Set some columns of the rows whose key is there, in one commit; other rows of `rows` are passed over."""
         declared = TABLES[table]
-        fields = [declared.schema.field(name).with_nullable(True) for name in (*declared.key, *columns)]
+        opened = self._open_whole(table)
+        there = columns.by_name(columns.stored(opened))
+        data = columns.conformed(rows, pa.schema([there[name].with_nullable(True) for name in (*declared.key, *names)]))
         condition = " AND ".join(f"target.{name} = new.{name}" for name in declared.key)
-        opened, data = self.open(table), _conformed(rows, pa.schema(fields))
 
         def merge(properties: "CommitProperties | None") -> None:
             merging = opened.merge(data, condition, source_alias="new", target_alias="target", commit_properties=properties)
-            merging.when_matched_update({name: f"new.{name}" for name in columns}).execute()
+            merging.when_matched_update({name: f"new.{name}" for name in names}).execute()
 
         commit(self.place, opened, merge)
 
@@ -136,9 +177,16 @@ class Ledger:
                 empty = partial(opened.create_write_transaction, [], "append", opened.schema())
                 commit(self.place, opened, lambda properties, empty=empty: empty(commit_properties=properties), talkvid="fence")
 
-    def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """The whole table, or some of its columns; meant for small tables or few columns."""
-        return self.open(table).to_pyarrow_table(columns=list(columns) if columns else None, filesystem=self._filesystem(table))
+    def read(self, table: str, names: Sequence[str] = (), version: int | None = None) -> pa.Table:
+        """The whole table, or some of its columns; meant for small tables or few columns. A declared column that the lake lacks is null."""
+        opened = self.open(table, version)
+        there, filesystem = columns.stored(opened), self._filesystem(table)
+        if not columns.lacking(TABLES[table].schema, columns.by_name(there)):
+            return opened.to_pyarrow_table(columns=list(names) or None, filesystem=filesystem)
+        whole = columns.all_columns(TABLES[table].schema, there)
+        wanted = list(names) or whole.names
+        present = [name for name in wanted if name in there.names] or list(TABLES[table].key)
+        return columns.conformed(opened.to_pyarrow_table(columns=present, filesystem=filesystem), pa.schema([whole.field(name) for name in wanted]))
 
     def _filesystem(self, table: str) -> "FileSystem":
         """Arrow's own view of a table: through delta-rs's, which is Python code, reading threads abort a process that ends just then."""
@@ -150,7 +198,19 @@ class Ledger:
 
     def files(self, table: str, version: int | None = None) -> list[str]:
         """Addresses of the Parquet files of a snapshot, the newest if not said; plain paths in a folder (delta-rs escapes spaces and umlauts)."""
-        addresses = self.open(table, version).file_uris()
+        return self._files(self.open(table, version))
+
+    def files_and_columns(self, table: str) -> tuple[list[str], pa.Schema]:
+        """The files of the newest snapshot, and its columns as the table has them."""
+        opened = self.open(table)
+        return self._files(opened), columns.stored(opened)
+
+    def schema(self, table: str) -> pa.Schema:
+        """The columns that a table is declared with, and those that it has beside them."""
+        return columns.all_columns(TABLES[table].schema, columns.stored(self.open(table)))
+
+    def _files(self, opened: "DeltaTable") -> list[str]:
+        addresses = opened.file_uris()
         return [unquote(address) for address in addresses] if self.place.is_local else addresses
 
     def setting(self, key: str) -> str | None:
@@ -183,10 +243,9 @@ class Ledger:
         return all(self.place.data_version(table, version) == version for table, version in run["input_versions"].items())
 
 
-def _conformed(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Rows with the table's columns, order and types."""
-    columns = [rows[field.name].cast(field.type) if field.name in rows.column_names else pa.nulls(rows.num_rows, field.type) for field in schema]
-    return pa.Table.from_arrays(columns, schema=schema)
+def _declaration() -> str:
+    told = [(table.name, [(field.name, str(field.type)) for field in table.schema], sorted(table.checks.items())) for table in TABLES.values()]
+    return hashlib.sha256(repr(told).encode()).hexdigest()
 
 
 def now() -> datetime:

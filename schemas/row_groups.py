@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas import storage
+from schemas.columns import all_columns, conformed
 from schemas.commits import commit
 from schemas.ledger import Ledger
 from schemas.tables import TABLES
@@ -50,17 +51,15 @@ class Place:
 
 
 def write_file(root: str, table: str, rows: pa.Table, group_bytes: int = GROUP_BYTES) -> Written:
-    """Write rows of `table` (columns matched by name, missing ones null) as one file below `root`, the table's address, in even row groups.
+    """Write rows of `table` (columns matched by name, missing ones null, those that are not declared last) as one file below `root`, the table's
+    address, in even row groups.
 
     Rows are sorted by the table's key, so that the same rows lie in the same order whoever finished first.
     """
     from pyarrow.parquet import ParquetWriter
 
-    schema = TABLES[table].schema
-    whole = pa.Table.from_arrays(
-        [rows[field.name].cast(field.type) if field.name in rows.column_names else pa.nulls(rows.num_rows, field.type) for field in schema],
-        schema=schema,
-    ).sort_by(TABLES[table].key[0])
+    schema = all_columns(TABLES[table].schema, rows.schema)
+    whole = conformed(rows, schema).sort_by(TABLES[table].key[0])
     large = [field.name for field in schema if pa.types.is_binary(field.type)]
     plain = [field.name for field in schema if not pa.types.is_binary(field.type) and not pa.types.is_list(field.type)]
     name = f"part-{secrets.token_hex(16)}.parquet"
@@ -144,7 +143,7 @@ class GroupedTable:
             min(shares, key=lambda share: sum(member.bytes for member in share)).append(file)
         for share in shares:
             if len(share) > 1:
-                rows = pa.concat_tables([self._read(file) for file in sorted(share, key=lambda file: file.file)])
+                rows = pa.concat_tables([self._read(file) for file in sorted(share, key=lambda file: file.file)], promote_options="default")
                 self._write([_add(write_file(self.root, self._table, rows), change=False), *(_remove(file, change=False) for file in share)])
 
     def level_when_many(self) -> None:

@@ -1,13 +1,18 @@
 """Tables as Spark types."""
 
 import pyarrow as pa
-from pyspark.sql.pandas.types import from_arrow_type
+from pyspark.sql.pandas.types import from_arrow_type, to_arrow_schema
 from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructType
 
 
 def spark_schema(schema: pa.Schema) -> StructType:
     """A pyarrow schema as Spark's, with column comments."""
     return StructType([_field(field) for field in schema])
+
+
+def arrow_schema(schema: StructType) -> pa.Schema:
+    """A Spark schema as pyarrow's."""
+    return to_arrow_schema(schema, timezone="UTC")
 
 
 def spark_type(type_: pa.DataType) -> DataType:

@@ -123,8 +123,9 @@ _PLAIN = ("lake", "version", "side_px", "fps", "audio_width", "fingerprints", "l
 def stored_rows(ledger: Ledger, version: int, columns: Sequence[str] = ()) -> tuple[list[dict[str, Any]], tuple[SnapshotFile, ...]]:
     """The rows of a version of `samples`, each with `clip_id`, `place` and these columns, and the version's files.
 
-    Only the files of that version are opened: a Delta folder also holds rows that were deleted or replaced. Of rows with the same
-    clip the newest counts. Files are sorted by their first clip, so that the same rows give the same order wherever they lie.
+    Only the files of that version are opened: a Delta folder also holds rows that were deleted or replaced. A column that is younger
+    than a file is null. Of rows with the same clip the newest counts. Files are sorted by their first clip, so that the same rows give the
+    same order wherever they lie.
     """
     found: list[tuple[str, SnapshotFile, list[dict[str, Any]]]] = []
     names = list(dict.fromkeys(("clip_id", "prepared_at", *columns)))
@@ -159,7 +160,7 @@ def _rows_of_file(uri: str, columns: Sequence[str]) -> tuple[SnapshotFile, list[
             counts = tuple(parquet.metadata.row_group(number).num_rows for number in range(parquet.num_row_groups))
             for number in range(parquet.num_row_groups):
                 group = parquet.read_row_group(number, columns=list(columns), use_threads=False).to_pylist()
-                rows += [row | {"place": (number, place)} for place, row in enumerate(group)]
+                rows += [dict.fromkeys(columns) | row | {"place": (number, place)} for place, row in enumerate(group)]
     except FileNotFoundError:
         raise FileGoneError(f"{uri} is gone: look the clips up again") from None
     except (pa.ArrowException, OSError) as error:

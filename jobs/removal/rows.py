@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from jobs.removal.target import Target
+from schemas.columns import conformed
 from schemas.commits import commit
 from schemas.lake import Lake
 from schemas.row_groups import GroupedTable
@@ -110,11 +111,11 @@ class TargetRows:
         return f'coalesce("{column}" IN (FROM gone_{_kind(column)}), false)'
 
     def _named(self, name: str) -> str:
-        return named_sql(text_sql(TABLES[name].schema), self._target)
+        return named_sql(text_sql(self._lake.ledger.schema(name)), self._target)
 
     def _rewrite(self, name: str, named: str) -> None:
         """Write a table anew, with the texts of some rows changed."""
-        lake, schema = self._lake, TABLES[name].schema
+        lake, schema = self._lake, self._lake.ledger.schema(name)
         engine = snapshot(lake.ledger, (name,))
         keys = _key_columns(name)
         if name in GROUPED:
@@ -128,7 +129,7 @@ class TargetRows:
 
         def batches() -> Iterator[pa.RecordBatch]:
             for batch in rest:
-                yield from pa.Table.from_batches([batch]).cast(schema).to_batches()
+                yield from conformed(pa.Table.from_batches([batch]), schema).to_batches()
             yield from new.to_batches()
 
         lake.ledger.overwrite(name, pa.RecordBatchReader.from_batches(schema, batches()))

@@ -227,13 +227,13 @@ def test_thresholds_are_doubles_in_both_engines(spark):
 
 
 def test_every_column_of_a_rule_is_a_name_that_both_engines_read(spark):
-    from schemas import duck
     from schemas.clip_metadata import TABLE
+    from schemas.duck_tables import duck_types
     from schemas.spark import spark_schema
 
     names = ", ".join(f"{column} AS c{number}" for number, column in enumerate(rule_columns()))
-    columns = ", ".join(f'"{field.name}" {duck.duck_type(field.type)}' for field in TABLE.schema)
     connection = duckdb.connect()
+    columns = ", ".join(f'"{name}" {kind}' for name, kind in duck_types(connection, TABLE.schema).items())
     connection.execute(f"CREATE TABLE clip_metadata ({columns})").fetchall()
     assert connection.execute(f"SELECT {names} FROM clip_metadata").fetchall() == []
     frame = spark.createDataFrame([], spark_schema(TABLE.schema))
