@@ -69,8 +69,9 @@ def _with_needed(name: str) -> list[str]:
 
 
 def default_config(name: str) -> Any:
-    """The configuration that the scorer `name` has when it is given none."""
-    return signature(_kind(name)).parameters["config"].default
+    """The configuration that the scorer `name` has when it is given none; None for one that has no settings."""
+    parameter = signature(_kind(name)).parameters.get("config")
+    return None if parameter is None else parameter.default
 
 
 def scorer_fingerprint(scorer: Scorer) -> str:

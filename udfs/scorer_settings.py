@@ -22,6 +22,8 @@ def configs_of(settings: Mapping[str, str], flag: str = "--set") -> dict[str, An
         if scorer not in SCORERS:
             raise UsageError(f"{flag} {key}: takes SCORER.FIELD=VALUE, and there is no scorer {scorer!r}; there are {', '.join(SCORERS)}")
         config = configs.get(scorer) or default_config(scorer)
+        if config is None:
+            raise UsageError(f"{flag} {key}: {scorer} has no settings")
         known = {field.name: field for field in fields(config)}
         if name not in known:
             raise UsageError(f"{flag} {key}: {scorer} has no setting {name!r}; it has {', '.join(known)}")

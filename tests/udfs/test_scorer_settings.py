@@ -10,6 +10,20 @@ from udfs.registry import SCORERS, default_config
 from udfs.scorer_settings import configs_of
 
 
+class Brightness:
+    """A scorer without settings, as README shows how to write one."""
+
+    name, version, needs, weights, config = "brightness", 1, frozenset(), (), None
+
+
+def test_scorer_without_settings_has_none_to_set(monkeypatch):
+    monkeypatch.setitem(SCORERS, "brightness", f"{__name__}:Brightness")
+    assert default_config("brightness") is None
+    with pytest.raises(UsageError, match="--set brightness.x: brightness has no settings$"):
+        configs_of({"brightness.x": "1"})
+    test_every_field_of_every_scorer_takes_its_default_back()
+
+
 def test_words_become_configurations_of_the_fields_types():
     words = {"cotracker.points_per_side": "32", "cotracker.frames_per_s": "4", "cotracker.points_at_once": "none", "cotracker.paper_windows": "0"}
     assert configs_of(words) == {"cotracker": CoTrackerConfig(points_per_side=32, frames_per_s=4.0)}
@@ -20,6 +34,8 @@ def test_words_become_configurations_of_the_fields_types():
 def test_every_field_of_every_scorer_takes_its_default_back():
     for scorer in SCORERS:
         config = default_config(scorer)
+        if config is None:
+            continue
         words = {f"{scorer}.{field.name}": str(getattr(config, field.name)).lower() for field in fields(config)}
         assert configs_of(words) == {scorer: config}
 
