@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from jobs.job import Job
@@ -52,12 +52,22 @@ def verb_parser(job: Job) -> Parser:
     everywhere.add_argument("--lake", metavar="URI", default=lake, help="folder or object-store prefix of the lake ($TALKVID_LAKE)")
     everywhere.add_argument("--master", metavar="M", help="Spark master; all local cores when not given")
     everywhere.add_argument("--conf", metavar="K=V", action="append", default=[], help="Spark setting, repeatable")
-    everywhere.add_argument("--limit", metavar="N", type=natural, help="work on at most N new inputs")
+    limit = natural if job.limit else _refusing(f"{job.verb} has nothing that could be limited")
+    everywhere.add_argument("--limit", metavar="N", type=limit, help=job.limit or argparse.SUPPRESS)
     everywhere.add_argument("--max-failed", metavar="N", type=natural, help="exit 6 when more than N inputs fail")
     everywhere.add_argument("--json", action="store_true", help="print one JSON object to stdout")
     everywhere.add_argument("--quiet", action="store_true", help="no progress")
     job.arguments(parser)
     return parser
+
+
+def _refusing(sentence: str) -> Callable[[str], NoReturn]:
+    """A type for argparse that takes no value, with the sentence that says why."""
+
+    def refuse(text: str) -> NoReturn:
+        raise argparse.ArgumentTypeError(sentence)
+
+    return refuse
 
 
 def natural(text: str) -> int:

@@ -271,7 +271,7 @@ def _span(work: _Work, place: Place) -> dict[str, float]:
     return {"start_s": one.start_s, "end_s": one.end_s}
 
 
-JOB = Job("bench", "choose the benchmark and keep its speakers out of training", arguments, configure, run, idle=idle)
+JOB = Job("bench", "choose the benchmark and keep its speakers out of training", arguments, configure, run, idle=idle, limit="")
 
 if __name__ == "__main__":
     from jobs.cli import main

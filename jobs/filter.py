@@ -178,6 +178,7 @@ JOB = Job(
     check=lambda lake, config: lake.place.require(),
     needs_spark=lambda config: False,
     takes_lease=lambda config: config.save,
+    limit="",
 )
 
 if __name__ == "__main__":

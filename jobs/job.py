@@ -25,7 +25,8 @@ class Job:
     what can be known to be missing before Spark starts. `idle` answers with a summary when the lake already holds the
     result, so that Spark is not started (law 7). `needs_spark` and `takes_lease` may depend on the configuration;
     `run` gets None for `spark` where it needs none. `creates_lake`: the verb may be the first one. `spark_reads_lake`: Spark itself
-    opens the lake's tables, so that a lake in a store needs the jars and settings for that.
+    opens the lake's tables, so that a lake in a store needs the jars and settings for that. `limit`: what `--limit N` does, empty where
+    there is nothing to limit, so that it is refused.
     """
 
     verb: str
@@ -40,3 +41,4 @@ class Job:
     creates_lake: bool = False
     prints_summary: bool = True
     spark_reads_lake: bool = False
+    limit: str = "work on at most N new inputs"

@@ -102,7 +102,7 @@ def _tidy(lake: Lake, name: str, hours: int, kept: list[int]) -> None:
     opened.cleanup_metadata()
 
 
-JOB = Job("maintain", "compact and vacuum every table", arguments, configure, run, needs_spark=lambda config: False)
+JOB = Job("maintain", "compact and vacuum every table", arguments, configure, run, needs_spark=lambda config: False, limit="")
 
 if __name__ == "__main__":
     from jobs.cli import main

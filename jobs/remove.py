@@ -224,6 +224,7 @@ JOB = Job(
     check=lambda lake, config: lake.place.require(),
     needs_spark=lambda config: config.nodes and not config.dry_run,
     takes_lease=lambda config: not config.dry_run,
+    limit="",
 )
 
 if __name__ == "__main__":

@@ -123,6 +123,7 @@ JOB = Job(
     check=lambda lake, config: lake.place.require(),
     needs_spark=lambda config: False,
     takes_lease=lambda config: False,
+    limit="",
 )
 
 if __name__ == "__main__":

@@ -101,6 +101,7 @@ JOB = Job(
     takes_lease=lambda config: False,
     prints_summary=False,
     spark_reads_lake=True,
+    limit="print at most N rows",
 )
 
 if __name__ == "__main__":

@@ -296,6 +296,7 @@ JOB = Job(
     check=check,
     needs_spark=lambda config: config.launcher == "spark" and config.input is None,
     takes_lease=lambda config: False,
+    limit="take at most N new videos of --input",
 )
 
 if __name__ == "__main__":

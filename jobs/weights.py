@@ -123,6 +123,7 @@ JOB = Job(
     run=run,
     needs_spark=lambda config: False,
     takes_lease=lambda config: False,
+    limit="",
 )
 
 if __name__ == "__main__":

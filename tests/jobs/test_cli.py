@@ -154,6 +154,20 @@ def test_numbers_beyond_what_spark_takes_are_refused():
     assert ended.value.code == 2
 
 
+@pytest.mark.parametrize("verb", ["bench", "filter", "report", "remove", "maintain", "weights", "doctor", "package", "cluster-conf"])
+def test_limit_is_refused_in_one_line_where_nothing_can_be_limited(verb, capsys):
+    parser = verb_parser(importlib.import_module(f"jobs.{verb.replace('-', '_')}").JOB)
+    assert "--limit" not in parser.format_help()
+    with pytest.raises(SystemExit) as ended:
+        parser.parse_args(["--limit", "2"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith(f"talkvid {verb}: argument --limit: {verb} has nothing that could be limited")
+
+
+def test_limit_of_sql_is_of_rows():
+    assert "--limit N print at most N rows" in " ".join(verb_parser(importlib.import_module("jobs.sql").JOB).format_help().split())
+
+
 def test_a_signal_after_the_end_has_no_traceback(tmp_path):
     code = (
         "import os, signal, sys; from jobs.cli import run_verb; from jobs.job import Job; from schemas.errors import Interrupted\n"
