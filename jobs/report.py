@@ -63,12 +63,13 @@ def run(spark: "SparkSession | None", lake: Lake, config: ReportConfig) -> Summa
         facts.judge(engine, policy)
         totals = facts.totals(engine)
         random = random_scorers(engine, "judged")
-        if _made_before(out) != state:
+        outdated = _made_before(out) != state
+        if outdated:
             told = _told(engine, policy) | {"totals": totals, "random": random}
             told |= {"state": state, "lake": lake.place.root, "policy": policy, "policy_is": policy_is, "made_at": now()}
             storage.put_bytes(page(told).encode(), out)
     unknown = not files.note_report(lake, out)
-    counts = {"in": totals.clips, "clips": totals.clips, "kept": totals.kept, "rejected": totals.clips - totals.kept}
+    counts = {"in": totals.clips if outdated else 0, "clips": totals.clips, "kept": totals.kept, "rejected": totals.clips - totals.kept}
     check_sum("report", "clips", ("kept", "rejected"), counts)
     summary = Summary("report", counts, fingerprint=policy.policy_hash, outputs=[out], results=out)
     summary.notes = sentences(random, totals.clips)
