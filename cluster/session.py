@@ -1,8 +1,6 @@
 """The one place that makes a Spark session (stack.md §1)."""
 
 import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,11 +9,12 @@ from typing import TYPE_CHECKING
 from cluster import s3a
 from cluster.executors import await_executor, reach_master
 from cluster.jars import DELTA_COORDINATE, IVY, jars_in_cache, jars_installed, spark_jars_folder
+from cluster.java import require_java
 from cluster.lost_executors import watch_executors
 from cluster.master import require_master
 from cluster.package import runs_from_zip, write_package
 from cluster.start_failure import start_failure
-from schemas.errors import MissingError, interruption_behind
+from schemas.errors import interruption_behind
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -69,7 +68,7 @@ def spark_session(master: str | None = None, conf: Mapping[str, str] | None = No
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     if not submitted:
         require_master(master or DEFAULT_MASTER)
-    _require_java()
+        require_java()
     from pyspark import SparkContext
     from pyspark.conf import SparkConf
     from pyspark.sql import SparkSession
@@ -131,17 +130,6 @@ def _quiet_log() -> dict[str, str]:
     if not settings.exists() or " " in str(settings):
         return {}
     return {"spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={settings.as_uri()}"}
-
-
-def _require_java() -> None:
-    home = os.environ.get("JAVA_HOME")
-    java = str(Path(home, "bin", "java")) if home else shutil.which("java")
-    if not java or not Path(java).exists():
-        raise MissingError("Java is missing: install Java 17 or 21 (for example: apt-get install openjdk-17-jre-headless), or set JAVA_HOME")
-    try:
-        subprocess.run([java, "-version"], capture_output=True, check=True, timeout=60)
-    except (OSError, subprocess.SubprocessError):
-        raise MissingError(f"Java at {java} does not start; install Java 17 or 21, or set JAVA_HOME") from None
 
 
 def _jars(submitted: bool, target: str, s3: bool) -> dict[str, str]:

@@ -1,12 +1,12 @@
 """What the doctor makes of the facts: lines, each fine or with what to do."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cluster.clocks import Skew
 from cluster.jars import DELTA_COORDINATE
+from cluster.java import is_supported
 from udfs.health import Facts
 from udfs.lake_probe import OK, UNSHARED_FOLDER, UNSHARED_STORE
 
@@ -14,7 +14,6 @@ LEAST_SCRATCH_GIB = 2.0
 MOST_SKEW_S = 5.0
 """Signed requests to a store fail at minutes, a lease lives on seconds."""
 FFMPEG = range(5, 8)
-JAVA = ("17", "21")
 NOT_COMPARED = frozenset({"talkvid-spark", "pip", "setuptools", "wheel", "pyspark", "delta-spark", "delta_spark"})
 """Packages that may differ: the project travels as a zip, and managers may ship pyspark of their own."""
 _NTP = "set the clocks by NTP: stores refuse requests signed at another time, and a lease lives on seconds"
@@ -52,7 +51,7 @@ def driver(told: Facts, jars: int, jars_advice: str) -> list[Line]:
     wrong = [state for state in weights.values() if state not in ("ok", "missing")] if isinstance(weights, dict) else [weights]
     return [
         Line("driver", "python", f"{told['python']}, {len(told['packages'])} packages"),
-        Line("driver", "java", java, "" if _is_supported(java) else "install Java 17 or 21, or set JAVA_HOME"),
+        Line("driver", "java", java, "" if is_supported(java) else "install Java 17 or 21, or set JAVA_HOME"),
         Line("driver", "delta", f"{jars} jars", jars_advice),
         Line("driver", "gpus", _gpus(told["gpus"])),
         Line("driver", "weights", _there(weights), "; ".join(wrong)),
@@ -171,14 +170,8 @@ def _there(weights: dict[str, str] | str) -> str:
 def _java(where: str, told: Facts) -> Line:
     """The Java that the executor runs in."""
     version = told["jvm_java"]
-    advice = "" if _is_supported(version) else "start the worker there with Java 17 or 21 (JAVA_HOME)"
+    advice = "" if is_supported(version) else "start the worker there with Java 17 or 21 (JAVA_HOME)"
     return Line(where, "java", version, advice)
-
-
-def _is_supported(java: str) -> bool:
-    """Whether the first number of a version, or of what `java -version` prints, is one that Spark runs on."""
-    number = re.search(r"\d+", java)
-    return number is not None and number[0] in JAVA
 
 
 def _delta(where: str, told: Facts, first: Facts) -> Line:
