@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.corpus import goldens_folder
 from benchmarks.table import show
 from tests.udfs.nets import cotracker3_cases, dover_cases
 from tests.udfs.nets.golden_rules import Deviation, Golden, load_golden_weights
@@ -23,7 +24,7 @@ Cases = Iterator[tuple[str, Iterable[Deviation]]]
 def main() -> None:
     """Print one row per case and kind of number: its worst value relative to the tolerance."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=Path(__file__).parents[2] / "shared" / "specs" / "goldens")
+    parser.add_argument("--folder", type=Path, default=goldens_folder())
     parser.add_argument("--network", choices=NETWORKS, action="append")
     arguments = parser.parse_args()
     torch.set_num_threads(1)

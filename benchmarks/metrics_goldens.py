@@ -5,12 +5,12 @@ TorchScript files do inside (resizing, Inception, I3D) need those files and are 
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 import torch
 
+from benchmarks.corpus import goldens_folder
 from benchmarks.table import show
 from tests.inference.metrics import golden_cases as metrics
 from tests.udfs.nets import syncnet_cases as syncnet
@@ -22,8 +22,7 @@ from udfs.nets.syncnet.network import SyncNet
 def main() -> None:
     """Print one row per case: how many numbers, and the one that comes nearest to its tolerance."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    default = Path(os.environ.get("TALKVID_SHARED") or Path(__file__).resolve().parents[2] / "shared") / "specs" / "goldens"
-    parser.add_argument("folder", nargs="?", type=Path, default=default)
+    parser.add_argument("folder", nargs="?", type=Path, default=goldens_folder())
     golden = Golden.of("metrics", parser.parse_args().folder)
     torch.set_num_threads(1)
     network = load_metric_weights(SyncNet())

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.clips import lake_of_clips, videos_of
+from benchmarks.corpus import corpus_folder
 from benchmarks.table import show
 from jobs import metadata
 from jobs.packing import chunks, pack
@@ -32,7 +33,7 @@ def bare(work: tuple[ScoringPlan, list[dict]]) -> int:
 def main() -> None:
     """Measure both ways and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "corpus")
+    parser.add_argument("folder", nargs="?", type=Path, default=corpus_folder())
     parser.add_argument("--clips", type=int, default=100)
     parser.add_argument("--clip-s", type=float, default=4.0)
     parser.add_argument("--scorers", default="technical,flow,head")

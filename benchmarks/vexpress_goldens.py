@@ -7,7 +7,6 @@ row; the mask of a mouth that reaches out of the image departs on purpose (`trai
 import argparse
 import json
 import math
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from benchmarks.corpus import goldens_folder
 from benchmarks.limits import largest
 from inference import retargeting
 from inference.median import smoothed
@@ -147,8 +147,7 @@ def _fits(wanted: list[list[int]]) -> bool:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    default = Path(os.environ.get("TALKVID_SHARED") or Path(__file__).resolve().parents[2] / "shared") / "specs" / "goldens"
-    parser.add_argument("folder", nargs="?", type=Path, default=default)
+    parser.add_argument("folder", nargs="?", type=Path, default=goldens_folder())
     parser.add_argument("--dtypes", default="float64,float32")
     arguments = parser.parse_args()
     goldens = Goldens(arguments.folder)
