@@ -5,7 +5,7 @@ PYTHON  = $(shell for p in python3 python3.13 python3.12 python3.11; do \
 READY  := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-cluster lint bench clean
+.PHONY: help setup demo test test-cluster lint clean
 help:
 	@echo "make demo   set up, then the whole line on sample footage, with a report"
 	@echo "make test   set up, then all tests"

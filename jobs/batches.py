@@ -1,4 +1,4 @@
-"""Work in batches that are committed by time: the loop that ingest, segment, score and export share (scale.md rules 6, 7)."""
+"""Work in batches that are committed by time: the loop that all verbs which work through many items share (scale.md rules 6, 7)."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence

@@ -45,7 +45,7 @@ VERBS = {
     "demo": "the whole line on sample footage, or on your own",
     "remove": "take videos out of every place, and keep them out",
     "maintain": "compact and vacuum every table",
-    "weights": "list, fetch, verify and add network weights",
+    "weights": "list, fetch, verify, add and export network weights",
     "doctor": "look at the driver and every executor, and say what to do",
     "package": "write the project as a zip for spark-submit --py-files",
     "cluster-conf": "print Spark settings for nodes of a kind, with reasons",

@@ -52,7 +52,7 @@ class Rest:
 
 
 def go_on(lake: Lake, rest: Rest, sessions: Sessions) -> dict[str, Summary]:
-    """prepare → train stages 1 to 3 → generate → evaluate, all with `--smoke`. Training takes the lease for itself, when it writes."""
+    """prepare → train stages 1 to 3 → generate → evaluate, prepare and train with `--smoke`. Training takes the lease for itself, when it writes."""
     summaries = _held(lake, rest, sessions, [("prepare", ["--policy", rest.policy, "--smoke"])])
     for stage in STAGES:
         words = ["--stage", str(stage), "--smoke", "--output", str(rest.model), "--set", f"steps={STEPS}", "--device", "cpu"]
