@@ -111,9 +111,11 @@ class StoreShelf(Shelf):
 
     @property
     def place(self) -> str:
+        """As `Shelf.place`, in the store."""
         return self.uri
 
     def ready(self, rank: int) -> None:
+        """As `Shelf.ready`; brought here from the store, an outdated copy of this rank's metrics goes."""
         there, own = listed(self.uri), _own_metrics(rank)
         if own not in there:
             (self.folder / own).unlink(missing_ok=True)
@@ -128,6 +130,7 @@ class StoreShelf(Shelf):
         return None if step is None else step.place
 
     def opened(self, place: str) -> Step:
+        """As `Shelf.opened`; its files are brought here. Raises `MissingError` for one that is not whole."""
         stage, _, name = place.rpartition("/")
         if stage != self.uri:
             return StoreShelf.of(stage).opened(place) if storage.is_remote(stage) else checkpoints.opened(Path(place))
@@ -139,6 +142,7 @@ class StoreShelf(Shelf):
         return Step(self.folder / name, manifest)
 
     def write(self, manifest: Manifest, shard: Mapping[str, Any], processes: Processes, keep: int) -> None:
+        """As `Shelf.write`; whole once the first rank has put its manifest. Raises `TalkvidError` too, on every rank, when another launch has begun."""
         name, trouble = checkpoints.step_name(manifest.step), None
         here = self.folder / name / checkpoints.shard_name(processes, self.launch)
         try:
@@ -180,10 +184,12 @@ class StoreShelf(Shelf):
         return kept
 
     def keep_frozen(self, state: Mapping[str, Tensor]) -> None:
+        """As `Shelf.keep_frozen`."""
         super().keep_frozen(state)
         self._put(FROZEN)
 
     def share_metrics(self, rank: int, *, due: bool = False) -> None:
+        """As `Shelf.share_metrics`; with `due` a store that is away is told of and tried again later."""
         if due and time.monotonic() - self._shared_s < METRICS_EVERY_S:
             return
         names = [_own_metrics(rank), *(path.name for path in self.folder.glob("events.*") if rank == 0)]
@@ -200,6 +206,7 @@ class StoreShelf(Shelf):
         self._shared_s = time.monotonic()
 
     def share_model(self) -> None:
+        """As `Shelf.share_model`; its note goes up last."""
         note = f"{exported.MODEL_FOLDER}/{exported.NOTE}"
         storage.delete(storage.at(self.uri, note))
         files = (path for path in (self.folder / exported.MODEL_FOLDER).iterdir() if path.name != exported.NOTE)
@@ -207,6 +214,7 @@ class StoreShelf(Shelf):
             self._put(name)
 
     def clear(self, processes: Processes) -> None:
+        """As `Shelf.clear`."""
         processes.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
         with suppress(OSError):  # another rank removed it, or another stage of this output is being trained

@@ -47,6 +47,7 @@ class DeepSpeedEngine(Engine):
         return segments
 
     def __call__(self, *inputs: Any, **options: Any) -> Tensor:
+        """As `Engine.__call__`."""
         return self._engine(*inputs, **options)
 
     def backward(self, loss: Tensor) -> None:

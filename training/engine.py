@@ -161,6 +161,7 @@ class PlainEngine(Engine):
                 parameter.register_post_accumulate_grad_hook(lambda parameter, master=master: _hand_over(parameter, master))
 
     def __call__(self, *inputs: Any, **options: Any) -> Tensor:
+        """As `Engine.__call__`."""
         return self._network(*inputs, **options)
 
     def backward(self, loss: Tensor) -> None:

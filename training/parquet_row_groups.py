@@ -77,6 +77,7 @@ class RowGroupPath(str):
     row_group: int
 
     def __new__(cls, path: str, row_group: int) -> "RowGroupPath":
+        """The path of one row group, counted from 0, of the file at `path`."""
         made = super().__new__(cls, path)
         made.row_group = row_group
         return made

@@ -44,10 +44,12 @@ class OnCluster(Place):
 
     @property
     def work(self) -> Path:
+        """As `Place.work`: the folder behind the bucket."""
         return self.root / "store" / BUCKET / "work"
 
     @property
     def address(self) -> str:
+        """As `Place.address`: in the store."""
         return f"s3a://{BUCKET}/work"
 
     def _popen(self, command: Sequence[str], log: Path) -> subprocess.Popen:
@@ -67,6 +69,7 @@ class OnCluster(Place):
         return {pid: process for pid, process in below(everything, daemons).items() if pid not in daemons}
 
     def victims(self, kind: str, seen: dict[int, Seen]) -> list[str]:
+        """As `Place.victims`; also nodes that run an executor, and the store while a verb runs."""
         if kind == "store":
             return ["store"] if super().victims("driver", seen) else []
         if kind in ("node", "cut"):
@@ -74,6 +77,7 @@ class OnCluster(Place):
         return super().victims(kind, seen)
 
     def strike(self, kind: str, victim: str) -> Strike | None:
+        """As `Place.strike`; nodes and the store come back by themselves."""
         began = time.monotonic()
         if kind == "node":
             self._cluster.kill(victim)
@@ -87,5 +91,6 @@ class OnCluster(Place):
         return super().strike(kind, victim)
 
     def settle(self) -> None:
+        """As `Place.settle`; also until all nodes are back."""
         super().settle()
         self._cluster.await_workers(len(NODES))

@@ -145,6 +145,7 @@ class Here(Place):
 
     @property
     def work(self) -> Path:
+        """As `Place.work`."""
         return self.root / "work"
 
     def _popen(self, command: Sequence[str], log: Path) -> subprocess.Popen:

@@ -45,6 +45,7 @@ class Guided:
 
     @torch.no_grad()
     def __call__(self, latents: Tensor, timestep: int, window: Window) -> Tensor:
+        """As `Predictor`."""
         device = self._unet.conv_in.weight.device
         latents, now = latents.to(device), torch.tensor([timestep], device=device)
         conditions = self._conditions.frames(window).to(device)
