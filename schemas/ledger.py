@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 COMMON_PROPERTIES = {"delta.enableDeletionVectors": "false"}
 DECLARATION = "declaration"
-"""Setting: the declaration that every table of the lake was last seen to have the columns of."""
+"""Setting: the declaration whose columns all tables of the lake have, so that they need not be looked at; a new lake has it from the first."""
 
 
 class Ledger:
