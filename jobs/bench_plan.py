@@ -13,7 +13,10 @@ from schemas.duck import connect
 from schemas.lake import Lake
 from schemas.manifest import released_record
 from schemas.policy import Policy
+from schemas.videos import REGISTERED
 from udfs.bench_cutting import face_square
+from udfs.registered import Registered
+from udfs.staging import gone
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -72,19 +75,20 @@ def make_pool(lake: Lake, policy: Policy, clip_s: float, settings: Mapping[str, 
 
 
 def media_facts(lake: Lake, places: Mapping[str, Candidate]) -> dict[str, dict[str, Any]]:
-    """By clip what is needed to cut it: `uri, audio_uri, crop, has_audio`, and `face`, the square around the faces seen in its span, if any."""
+    """By clip what is needed to cut it: `uri, registered, audio_uri, crop, has_audio`, and `face`, the square around the faces seen in its span, if any."""
     with connect(lake.ledger) as engine:
         engine.execute("CREATE TEMP TABLE wanted AS SELECT unnest(?) AS clip_id", [list(places)])
         rows = engine.sql(
-            "SELECT m.clip_id, v.uri, v.audio_uri, m.crop, m.width, m.height, m.has_audio, m.start_s, h.head.faces AS faces "
-            f"FROM wanted JOIN clip_metadata m USING (clip_id) JOIN videos v ON v.video_id = m.video_id LEFT JOIN {_FACES} h ON h.clip_id = m.clip_id"
+            "SELECT m.clip_id, v.uri, r.registered, v.audio_uri, m.crop, m.width, m.height, m.has_audio, m.start_s, h.head.faces AS faces "
+            f"FROM wanted JOIN clip_metadata m USING (clip_id) JOIN videos v ON v.video_id = m.video_id "
+            f"LEFT JOIN {REGISTERED} r ON r.video_id = m.video_id LEFT JOIN {_FACES} h ON h.clip_id = m.clip_id"
         ).to_arrow_table()
     found = {}
     for row in rows.to_pylist():
         one, crop = places[row["clip_id"]], row["crop"]
         size = (crop["right"] - crop["left"], crop["bottom"] - crop["top"]) if crop else (row["width"], row["height"])
         inside = [face["box"] for face in row["faces"] or () if one.start_s - 0.5 <= row["start_s"] + face["time_s"] <= one.end_s + 0.5]
-        found[row["clip_id"]] = {name: row[name] for name in ("uri", "audio_uri", "crop", "has_audio")} | {"face": face_square(inside, *size)}
+        found[row["clip_id"]] = {name: row[name] for name in ("uri", "registered", "audio_uri", "crop", "has_audio")} | {"face": face_square(inside, *size)}
     return found
 
 
@@ -106,8 +110,14 @@ def records(lake: Lake, axis: str, places: Mapping[str, tuple[Place, Candidate]]
 
 
 def _failed(engine: "DuckDBPyConnection", fingerprint: str) -> set[str]:
-    """Clips that could not be cut and will not be by trying again."""
+    """Clips that could not be cut and will not be by trying again: of those whose file had vanished, the ones for which it is not back as it was."""
     rows = engine.execute(
-        'SELECT entity, arg_max(code, "at") FROM failures WHERE stage = ? AND fingerprint = ? GROUP BY entity', [STAGE, fingerprint]
+        'SELECT entity, code, uri, registered FROM (SELECT entity, arg_max(code, "at") AS code FROM failures WHERE stage = ? AND fingerprint = ? GROUP BY ALL) '
+        f"JOIN clip_metadata ON clip_id = entity LEFT JOIN {REGISTERED} USING (video_id)",
+        [STAGE, fingerprint],
     ).fetchall()
-    return {entity for entity, code in rows if code not in RETRYABLE}
+    return {
+        entity
+        for entity, code, uri, registered in rows
+        if code not in RETRYABLE or (code == "vanished" and gone(uri, Registered.read(registered), failed_before=True))
+    }

@@ -129,7 +129,7 @@ def _export(spark: "SparkSession | None", lake: Lake, config: ExportConfig, poli
     for other in {row["layout"] for row in plan.stale} - {config.layout}:
         LAYOUTS[other](place.out, media=config.media, shard_size=config.shard_size).withdraw()
     ledger.forget(plan.stale)
-    ledger.fail([(clip_id, "vanished", "the file is not there any more") for clip_id in plan.vanished], plan.attempts)
+    ledger.fail([(clip_id, "vanished", detail) for clip_id, detail in plan.vanished.items()], plan.attempts)
     files = dict(plan.files)
     for rows in _cut(spark, config, place, plan.new):
         done = {row["clip_id"]: (place.cut_file(row["clip_id"]) if config.media else None, row["bytes"]) for row in rows if not row["code"]}

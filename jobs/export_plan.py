@@ -13,8 +13,10 @@ from schemas.lake import Lake
 from schemas.manifest import released_record
 from schemas.policy import Policy
 from schemas.policy_sql import keeps_sql
+from schemas.videos import REGISTERED
 from udfs.fingerprint import fingerprint
-from udfs.staging import local_path
+from udfs.registered import Registered
+from udfs.staging import gone
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -49,14 +51,15 @@ class Settings:
 class Plan:
     """Clips by what happens to them; `present`, `new` and `failed` (with their failures' codes) together are all that is wanted.
 
-    `files` says where the media of present clips are, below the export's folder. `vanished` failures are not in the ledger yet.
+    `files` says where the media of present clips are, below the export's folder. `vanished` failures, with
+    what they say, are not in the ledger yet.
     `random` counts the clips by scorer whose scores come from random weights.
     """
 
     present: set[str] = field(default_factory=set)
     new: list[dict[str, Any]] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
-    vanished: list[str] = field(default_factory=list)
+    vanished: dict[str, str] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
     stale: list[dict[str, Any]] = field(default_factory=list)
     files: dict[str, str | None] = field(default_factory=dict)
@@ -85,9 +88,11 @@ def make_plan(lake: Lake, policy: Policy, settings: Settings, layout: Layout, li
         clip_id = clip["clip_id"]
         if clip_id in plan.present:
             continue
-        if settings.media and _is_gone(clip["uri"]):
+        has_vanished = codes.get(clip_id) == "vanished"
+        lost = gone(clip["uri"], Registered.read(clip["registered"]), failed_before=has_vanished) if settings.media else None
+        if lost is not None:
             plan.failed[clip_id] = "vanished"
-            plan.vanished += [clip_id] if codes.get(clip_id) != "vanished" else []
+            plan.vanished |= {} if has_vanished else {clip_id: lost}
         elif codes.get(clip_id) is not None and codes[clip_id] not in RETRYABLE:
             plan.failed[clip_id] = codes[clip_id]
         elif limit is None or len(plan.new) < limit:
@@ -113,9 +118,5 @@ def kept_sql(engine: "DuckDBPyConnection", policy: Policy) -> str:
 
 def _wanted_sql(kept: str) -> str:
     columns = ", ".join(f"kept.{name}" for name in ("clip_id", "video_id", "uri", "start_s", "end_s", "crop", "width", "height"))
-    return f"SELECT {columns}, videos.audio_uri FROM {kept} kept JOIN videos USING (video_id) ORDER BY kept.video_id, kept.start_s, kept.clip_id"
-
-
-def _is_gone(uri: str) -> bool:
-    path = local_path(uri)
-    return path is not None and not path.exists()
+    joined = f"{kept} kept JOIN videos USING (video_id) LEFT JOIN {REGISTERED} USING (video_id)"
+    return f"SELECT {columns}, videos.audio_uri, registered FROM {joined} ORDER BY kept.video_id, kept.start_s, kept.clip_id"

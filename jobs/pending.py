@@ -7,6 +7,7 @@ from schemas.lake import Lake
 from schemas.policy_sql import passes_sql
 from schemas.scores import SHOWN
 from schemas.snapshot import snapshot
+from schemas.videos import REGISTERED
 from udfs.cascade import Cascade
 
 _HEADS = """
@@ -17,15 +18,15 @@ CLIP_COLUMNS = ("clip_id", "video_id", "uri", "start_s", "end_s", "crop", "width
 def pending_clips(
     lake: Lake, fingerprints: dict[str, str], *, retry_failed: bool, limit: int | None = None, cascade: Cascade | None = None, with_head: bool = False
 ) -> list[dict[str, Any]]:
-    """Clips for which a scorer's fingerprint differs from the wanted one, each with `scorers`, the names that are pending, and
-    `attempts`, how often each of them failed before. Those that failed with that very fingerprint are left out unless
-    `retry_failed`. Ordered by video and start.
+    """Clips for which a scorer's fingerprint differs from the wanted one, each with `scorers`, the names that are pending,
+    `registered`, which file it is a span of, and `attempts`, how often each of them failed before. Those that failed with that
+    very fingerprint are left out unless `retry_failed`. Ordered by video and start.
 
     With a `cascade` each has `known`, what the policy asks of it and is measured already, and a scorer is not pending for a
     clip that was spared it before by the same rules and still fails one, by a measurement that this run does not renew.
     `with_head` puts the newest whole head score into `known`.
     """
-    engine = snapshot(lake.ledger, ("clip_metadata", "failures", "videos", "scores"))
+    engine = snapshot(lake.ledger, ("clip_metadata", "failures", "videos", "sources", "scores"))
     wanted = ", ".join(f"('score:{_known(name)}', ${name})" for name in fingerprints)
     failed_once = "false" if retry_failed else "clip_id IN (SELECT clip_id FROM failed WHERE scorer = '{name}')"
     renewed = {name: f"{_stale(name)} AND NOT {failed_once.format(name=name)}" for name in fingerprints}
@@ -42,8 +43,9 @@ def pending_clips(
         pending AS (
             SELECT clip_id, list(scorer ORDER BY scorer) AS scorers, list(coalesce(attempts, 0) ORDER BY scorer) AS attempts
             FROM stale LEFT JOIN failed USING (clip_id, scorer) {excluded} GROUP BY clip_id)
-        SELECT {", ".join(f"m.{name}" for name in CLIP_COLUMNS)}, v.audio_uri, scorers, attempts, {_asked_of(cascade, with_head)} AS known
-        FROM pending JOIN clip_metadata m USING (clip_id) JOIN videos v ON v.video_id = m.video_id {_HEADS if with_head else ""}
+        SELECT {", ".join(f"m.{name}" for name in CLIP_COLUMNS)}, v.audio_uri, r.registered, scorers, attempts, {_asked_of(cascade, with_head)} AS known
+        FROM pending JOIN clip_metadata m USING (clip_id) JOIN videos v ON v.video_id = m.video_id
+        LEFT JOIN {REGISTERED} r ON r.video_id = m.video_id {_HEADS if with_head else ""}
         ORDER BY m.video_id, m.start_s, m.clip_id {f"LIMIT {int(limit)}" if limit is not None else ""}"""
     return engine.sql(query, params=fingerprints).to_arrow_table().to_pylist()
 

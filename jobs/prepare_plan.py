@@ -7,8 +7,10 @@ from jobs.export_plan import kept_sql
 from schemas.duck import connect
 from schemas.lake import Lake
 from schemas.policy import Policy
+from schemas.videos import REGISTERED
 from udfs.preparing import LABELS
-from udfs.staging import local_path
+from udfs.registered import Registered
+from udfs.staging import gone, local_path
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -92,16 +94,17 @@ def _place(plan: Plan, clip: dict[str, Any], sample: dict[str, Any] | None, fail
 
 
 def _given_up(clip: dict[str, Any], failure: tuple[int, str] | None, retry_failed: bool) -> bool:
-    """Whether a clip that failed is left alone: always, unless asked otherwise, or when its file had vanished and is back."""
+    """Whether a clip that failed is left alone: always, unless asked otherwise, or when its file had vanished and is back as it was."""
     if failure is None or retry_failed:
         return False
-    path = local_path(clip["uri"])
-    return failure[1] != "vanished" or path is None or not path.exists()
+    is_local = local_path(clip["uri"]) is not None
+    return failure[1] != "vanished" or not is_local or gone(clip["uri"], Registered.read(clip["registered"]), failed_before=True) is not None
 
 
 def _clips_sql(kept: str) -> str:
     columns = ", ".join(f"kept.{name}" for name in _CLIP)
-    return f"SELECT {columns}, videos.audio_uri FROM {kept} kept JOIN videos USING (video_id) ORDER BY kept.video_id, kept.start_s, kept.clip_id"
+    joined = f"{kept} kept JOIN videos USING (video_id) LEFT JOIN {REGISTERED} USING (video_id)"
+    return f"SELECT {columns}, videos.audio_uri, registered FROM {joined} ORDER BY kept.video_id, kept.start_s, kept.clip_id"
 
 
 def _samples_sql() -> str:

@@ -9,7 +9,7 @@ CODES: dict[str, str] = {
     "timeout": "work on it ran past its time limit",
     "too_large": "it claims more pixels, frames or seconds than the caps allow",
     "forbidden_reference": "it is a playlist or points at other files or addresses",
-    "vanished": "the file was there before and is gone",
+    "vanished": "the file was there before and is gone, or is another one now",
     "download_failed": "it could not be fetched",
     "no_face": "no usable face was found",
     "worker_died": "the Python process working on it died, alone and again",

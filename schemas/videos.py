@@ -4,6 +4,14 @@ import pyarrow as pa
 
 from schemas.table import UTC_TIME, Table, column
 
+REGISTERED = """(
+    SELECT v.video_id,
+        v.bytes || ':' || coalesce(s.mtime_ns::VARCHAR, '') || ':' || coalesce(epoch_ns(v.ingested_at)::VARCHAR, '') || ':' || v.sha256 AS registered
+    FROM videos v LEFT JOIN (
+        SELECT video_id, uri, arg_max(mtime_ns, seen_at) AS mtime_ns FROM sources WHERE outcome = 'registered' GROUP BY ALL
+    ) s ON s.video_id = v.video_id AND s.uri = v.uri)"""
+"""SQL for DuckDB: by video the line `registered`, which tells a worker what file it was (`udfs.registered`); one short text, because it goes with each clip."""
+
 SOURCE = pa.struct(
     [
         column("platform", pa.string(), "where it came from", range_="youtube, file, http, …"),

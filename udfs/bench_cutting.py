@@ -14,6 +14,7 @@ from schemas.ids import media_name
 from schemas.scratch import own, scratch_folder
 from udfs.cut import sound_only
 from udfs.media import Box, cut
+from udfs.registered import Registered
 from udfs.staging import staged
 
 WITH_SOUND = "videos_w_audios"
@@ -29,7 +30,7 @@ ROWS = pa.schema([("clip_id", pa.string()), ("axis", pa.string()), ("bytes", pa.
 
 
 def cut_forms(items: list[dict[str, Any]]) -> Iterator[tuple[int, list[dict]]]:
-    """Cut each item (`clip_id, axis, folder, uri, audio_uri, start_s, end_s, crop, face`) into the folders of `FORMS` below `folder`, a path or a
+    """Cut each item (`clip_id, axis, folder, uri, registered, audio_uri, start_s, end_s, crop, face`) into the folders of `FORMS` below `folder`, a path or a
     prefix in a store.
 
     `face` is the square to crop, or None where no face was seen: then that form is left out, as `audios` is for a silent clip. Files come whole.
@@ -80,7 +81,8 @@ def _cut(item: dict[str, Any], out: Path) -> int:
     span = item["start_s"], item["end_s"]
     for place in places.values():
         place.parent.mkdir(parents=True, exist_ok=True)
-    with staged(item["uri"]) as media, staged(item["audio_uri"]) if item["audio_uri"] else nullcontext() as sound:
+    registered = Registered.read(item.get("registered"))
+    with staged(item["uri"], registered) as media, staged(item["audio_uri"]) if item["audio_uri"] else nullcontext() as sound:
         if item["face"]:
             left, top = (box[0], box[1]) if box else (0, 0)
             face = tuple(edge + (left, top)[number % 2] for number, edge in enumerate(item["face"]))

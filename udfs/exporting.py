@@ -14,6 +14,7 @@ from schemas import storage
 from schemas.codes import Rejected
 from schemas.scratch import own, scratch_folder
 from udfs.media import cut
+from udfs.registered import Registered
 from udfs.staging import staged
 
 ROWS = pa.schema([("clip_id", pa.string()), ("bytes", pa.int64()), ("code", pa.string()), ("detail", pa.string())])
@@ -29,15 +30,15 @@ class CutPlan:
 
 
 def cut_clips(plan: CutPlan, items: list[dict[str, Any]]) -> Iterator[tuple[int, list[dict]]]:
-    """Cut each item (`clip_id, uri, audio_uri, start_s, end_s, crop, name`) to the file `name` in the plan's folder.
+    """Cut each item (`clip_id, uri, registered, audio_uri, start_s, end_s, crop, name`) to the file `name` in the plan's folder.
 
     Neighbouring items of one video share its staged copy.
     """
-    for uri, together in itertools.groupby(enumerate(items), key=lambda pair: pair[1]["uri"]):
+    for (uri, registered), together in itertools.groupby(enumerate(items), key=lambda pair: (pair[1]["uri"], pair[1].get("registered"))):
         group = list(together)
         with contextlib.ExitStack() as stack:
             try:
-                media = stack.enter_context(staged(uri))
+                media = stack.enter_context(staged(uri, Registered.read(registered)))
             except Rejected as rejection:
                 yield from ((index, [_failed(item, rejection)]) for index, item in group)
                 continue

@@ -27,6 +27,7 @@ from udfs.faces import dlib_mouth
 from udfs.faces.choose import face_backend, resolved
 from udfs.fingerprint import fingerprint
 from udfs.nets.onnx_session import onnx_device
+from udfs.registered import Registered
 from udfs.sample_files import Result, SampleFiles, failed
 from udfs.sampling import nearest
 from udfs.score_worker import item_clip
@@ -104,13 +105,13 @@ def load_tools(settings: PrepareSettings, device: str, threads: int = 1) -> Tool
 
 
 def prepare_items(plan: PreparePlan, items: list[dict[str, Any]]) -> Iterator[Result]:
-    """Prepare each item, a row of `clip_metadata` with `audio_uri` beside. Neighbouring items of one video share its staged copy."""
+    """Prepare each item, a row of `clip_metadata` with `audio_uri` and `registered` beside. Neighbouring items of one video share its staged copy."""
     tools = load_tools(plan.settings, plan.device, plan.threads)
     files = SampleFiles(plan.root)
-    for uri, together in itertools.groupby(enumerate(items), key=lambda pair: pair[1]["uri"]):
+    for (uri, registered), together in itertools.groupby(enumerate(items), key=lambda pair: (pair[1]["uri"], pair[1].get("registered"))):
         group = list(together)
         try:
-            with media.staged(uri) as path:
+            with media.staged(uri, Registered.read(registered)) as path:
                 for index, item in group:
                     row = _guarded(plan, tools, item, path)
                     yield from [(index, failed(item["clip_id"], row))] if isinstance(row, Rejected) else files.put(index, row)

@@ -11,6 +11,7 @@ from schemas.codes import Rejected
 from schemas.scores import STORED, struct_of
 from udfs.cascade import Cascade, Skipped
 from udfs.device import claim
+from udfs.registered import Registered
 from udfs.registry import scorer_fingerprint
 from udfs.scorer import Clip, Device, Scorer
 from udfs.scoring import DECODE_AHEAD, Asked, Outcomes, score_clips, set_up
@@ -60,7 +61,7 @@ def score_items(plan: ScoringPlan, items: list[dict[str, Any]]) -> Iterator[tupl
 
 
 def item_clip(item: dict[str, Any]) -> Clip:
-    """A clip from its row in `clip_metadata` (with `audio_uri` beside); the crop box becomes the frame size."""
+    """A clip from its row in `clip_metadata` (with `audio_uri` and `registered` beside); the crop box becomes the frame size."""
     crop = item.get("crop")
     box = (crop["left"], crop["top"], crop["right"], crop["bottom"]) if crop else None
     return Clip(
@@ -75,6 +76,7 @@ def item_clip(item: dict[str, Any]) -> Clip:
         has_audio=bool(item["has_audio"]),
         crop=box,
         audio_uri=item.get("audio_uri"),
+        registered=Registered.read(item.get("registered")),
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.codes import Rejected
+from udfs.registered import Registered
 
 RGB = NDArray[np.uint8]
 """A frame: (height, width, 3), 8 bit, red first, upright, cropped to the clip's box."""
@@ -17,7 +18,8 @@ GPU_CLIPS = 8
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A span of a video as scorers see it. `width_px` x `height_px` is the size of the frames they get."""
+    """A span of a video as scorers see it. `width_px` x `height_px` is the size of the frames they get; `registered` is the file that it is a
+    span of, where that is known."""
 
     clip_id: str
     video_id: str
@@ -30,6 +32,7 @@ class Clip:
     has_audio: bool
     crop: tuple[int, int, int, int] | None = None
     audio_uri: str | None = None
+    registered: Registered | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,13 @@ from numpy.typing import NDArray
 from schemas.codes import Rejected
 from udfs import media
 from udfs.cascade import Cascade, Skipped
+from udfs.registered import Registered
 from udfs.scorer import Clip, Device, Outcome, Reduced, Scorer
 
 Views = dict[str, Reduced | Rejected | Skipped]
 Outcomes = dict[str, "Outcome | Skipped"]
+File = tuple[str, Registered | None]
+"""A video's address, and which file shall lie there."""
 
 DECODE_AHEAD = 2
 """Clips that are decoded while another is scored; bounds the views held in memory."""
@@ -109,51 +112,55 @@ class _Videos:
     """Videos in use: each is staged when its first clip comes and given up after its last."""
 
     def __init__(self, asked: Sequence[Asked]) -> None:
-        self._left = Counter(request.clip.uri for request in asked)
-        self._open: dict[str, _Video | Rejected] = {}
-        self._locks = {uri: threading.Lock() for uri in self._left}
+        self._left = Counter(_file(request.clip) for request in asked)
+        self._open: dict[File, _Video | Rejected] = {}
+        self._locks = {file: threading.Lock() for file in self._left}
 
     def __enter__(self) -> "_Videos":
         return self
 
     def __exit__(self, *error: object) -> None:
-        for uri in list(self._open):
-            self._close(uri)
+        for file in list(self._open):
+            self._close(file)
 
-    def get(self, uri: str) -> _Video:
+    def get(self, file: File) -> _Video:
         """The open video; raises the same `Rejected` for every clip of one that cannot be opened."""
-        with self._locks[uri]:
-            if uri not in self._open:
+        with self._locks[file]:
+            if file not in self._open:
                 try:
-                    self._open[uri] = _Video(media.staged(uri))
+                    self._open[file] = _Video(media.staged(*file))
                 except Rejected as rejection:
-                    self._open[uri] = rejection
-            video = self._open[uri]
+                    self._open[file] = rejection
+            video = self._open[file]
         if isinstance(video, Rejected):
             raise video
         return video
 
-    def done_with(self, uri: str) -> None:
+    def done_with(self, file: File) -> None:
         """One clip of the video less to go."""
-        with self._locks[uri]:
-            self._left[uri] -= 1
-            if self._left[uri] == 0:
-                self._close(uri)
+        with self._locks[file]:
+            self._left[file] -= 1
+            if self._left[file] == 0:
+                self._close(file)
 
-    def _close(self, uri: str) -> None:
-        video = self._open.pop(uri, None)
+    def _close(self, file: File) -> None:
+        video = self._open.pop(file, None)
         if isinstance(video, _Video):
             video.close()
+
+
+def _file(clip: Clip) -> File:
+    return clip.uri, clip.registered
 
 
 def _views(clip: Clip, scorers: Sequence[Scorer], spared: dict[str, Skipped], videos: _Videos, locks: dict[str, threading.Lock]) -> Views:
     """Decode a clip once, if any scorer wants it, and let every scorer keep what it needs."""
     try:
-        return {**spared, **(_reduced(clip, scorers, videos.get(clip.uri), locks) if scorers else {})}
+        return {**spared, **(_reduced(clip, scorers, videos.get(_file(clip)), locks) if scorers else {})}
     except Rejected as rejection:
         return {**spared, **{scorer.name: rejection for scorer in scorers}}
     finally:
-        videos.done_with(clip.uri)
+        videos.done_with(_file(clip))
 
 
 def _reduced(clip: Clip, scorers: Sequence[Scorer], video: _Video, locks: dict[str, threading.Lock]) -> Views:

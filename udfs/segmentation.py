@@ -25,6 +25,7 @@ from udfs import media, weights
 from udfs.clip_spans import ClipSpan, spans_of_manifest, spans_of_shots
 from udfs.fingerprint import fingerprint
 from udfs.presets import Preset
+from udfs.registered import Registered
 from udfs.shots.find import find_transitions
 from udfs.shots.transitions import shots_between
 from udfs.speech import Heard, Spans, VoiceDetector, overlap_s, speech_spans
@@ -78,7 +79,8 @@ def segment_fingerprint(preset: Preset) -> str:
 
 
 def segment_items(plan: SegmentPlan, items: list[Row]) -> Iterator[tuple[int, list[Row]]]:
-    """Segment videos: `items` have `video_id`, `uri`, `has_audio`, `audio_uri`, `subtitle_uri` and `spans` as in table `videos`."""
+    """Segment videos: `items` have `video_id`, `uri`, `has_audio`, `audio_uri`, `subtitle_uri` and `spans` as in table `videos`,
+    and `registered`, which file `uri` shall be."""
     for index, item in enumerate(items):
         try:
             yield index, [segment(plan, item)]
@@ -143,7 +145,7 @@ class _Video:
     """A video at hand, with its sound and subtitles. `borders_s[i]` is when frame i begins, the last entry when the last frame ends."""
 
     def __init__(self, files: ExitStack, item: Row) -> None:
-        self.path: Path = files.enter_context(media.staged(item["uri"]))
+        self.path: Path = files.enter_context(media.staged(item["uri"], Registered.read(item.get("registered"))))
         self._sound = self.path if item["has_audio"] else None
         if item["audio_uri"]:
             self._sound = files.enter_context(_beside(item["audio_uri"], "sound"))

@@ -11,7 +11,9 @@ from jobs.report_page.facts import FIRST_RULE
 from jobs.report_page.plots import number
 from schemas.codes import CODES, Rejected
 from schemas.policy import Policy, Rule
+from schemas.videos import REGISTERED
 from udfs.media import still
+from udfs.registered import Registered
 from udfs.staging import staged
 
 if TYPE_CHECKING:
@@ -85,14 +87,18 @@ def _chosen(engine: "DuckDBPyConnection", sizes: dict[int, int]) -> dict[int, li
 
 
 def _clips(engine: "DuckDBPyConnection", clip_ids: list[str]) -> list[dict[str, Any]]:
-    return engine.sql("SELECT * FROM judged WHERE list_contains(?, clip_id)", params=[clip_ids]).to_arrow_table().to_pylist()
+    return (
+        engine.sql(f"SELECT * FROM judged LEFT JOIN {REGISTERED} USING (video_id) WHERE list_contains(?, clip_id)", params=[clip_ids])
+        .to_arrow_table()
+        .to_pylist()
+    )
 
 
 def _tile(clip: dict[str, Any], policy: Policy) -> Tile:
     picture, lacks = "", ""
     crop = clip["crop"]
     try:
-        with staged(clip["uri"]) as media:
+        with staged(clip["uri"], Registered.read(clip["registered"])) as media:
             box = (crop["left"], crop["top"], crop["right"], crop["bottom"]) if crop else None
             jpeg = still(media, (clip["start_s"] + clip["end_s"]) / 2, None, width_px=WIDTH_PX, crop=box)
         picture = "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()

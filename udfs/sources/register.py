@@ -15,6 +15,7 @@ from schemas.codes import Rejected
 from schemas.videos import TABLE
 from udfs.header import read_header
 from udfs.media import Probe, local_path, probe, staged
+from udfs.registered import digest
 from udfs.sources import shelf
 from udfs.sources.address import youtube_id
 from udfs.sources.credentials import without_credentials
@@ -230,12 +231,6 @@ def moved_uris(row: Row, before: str | os.PathLike[str], after: str) -> dict[str
     inside = os.fspath(before).rstrip("/") + "/"
     uris = {name: row.get(name) for name in ("uri", "audio_uri", "subtitle_uri")}
     return {name: storage.at(after, uri.removeprefix(inside)) if uri and uri.startswith(inside) else uri for name, uri in uris.items()}
-
-
-def digest(path: str | os.PathLike) -> str:
-    """sha256 of a file's bytes, in hex."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def text_digest(text: str) -> str:

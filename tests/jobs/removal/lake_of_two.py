@@ -22,7 +22,7 @@ from schemas.ledger import now
 from schemas.policy import Policy, Rule
 from schemas.row_groups import GroupedTable, write_file
 from udfs.media import probe
-from udfs.sources.register import digest
+from udfs.registered import digest
 
 GONE, STAYS = "dQw4w9WgXcQ", "h0123456789abcdef"
 URL, CHANNEL = f"https://www.youtube.com/watch?v={GONE}", "a channel"

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.footage import moving_square
+from udfs.registered import digest
 from udfs.sources import shelf
 from udfs.sources.listing import file_source
-from udfs.sources.register import ROWS, Registration, digest, item_of, register_items
+from udfs.sources.register import ROWS, Registration, item_of, register_items
 from udfs.sources.source import Source, Span
 
 
