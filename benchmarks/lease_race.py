@@ -36,7 +36,7 @@ def run(spark, lake, config):
         time.sleep(0.2)
     return Summary("race", {"in": int(sys.argv[2])})
 
-job = Job("race", "append rows", lambda parser: None, lambda args: None, run, needs_spark=lambda config: False, creates_lake=True)
+job = Job("race", "append rows", lambda parser: None, lambda args: None, run, needs_spark=lambda config: False, creates_lake=lambda config: True)
 sys.exit(run_verb(job, ["--lake", sys.argv[1]]))
 """
 """A verb of its own kind through the real command line: it appends rows, one commit each."""

@@ -81,7 +81,7 @@ def run_verb(job: Job, words: list[str]) -> int:
         lake = Lake.at(args.lake)
         _require_lake(job, lake, config)
         with lease(lake.place, job.verb) if job.takes_lease(config) else nullcontext(), _sessions(job, lake, args) as sessions:
-            if job.takes_lease(config) and (job.creates_lake or lake.place.exists()):
+            if job.takes_lease(config) and (job.creates_lake(config) or lake.place.exists()):
                 _make_tables(lake)
             summary = execute(job, lake, config, sessions)
         if summary.results and not args.json:
@@ -122,9 +122,13 @@ def _told_elsewhere(error: BaseException) -> TalkvidError | None:
 
 
 def _require_lake(job: Job, lake: Lake, config: Any) -> None:
-    """Raise `MissingError` when a verb that cannot be the first one finds no lake. Before a lease is taken, which would make a folder."""
-    if not job.creates_lake and job.takes_lease(config):
+    """Raise `MissingError` when a verb that cannot be the first one finds no lake, or one that can lacks something. Before a lease is taken,
+    which would make a folder."""
+    if not job.takes_lease(config) or lake.place.exists():
+        return
+    if not job.creates_lake(config):
         lake.place.require()
+    job.check(lake, config)
 
 
 def _make_tables(lake: Lake) -> None:

@@ -272,7 +272,15 @@ class _Work:
         summary.extra["metrics"] = {name: {key: row[key] for key in ("value", "low", "high", "n", "clips", "reason")} for name, row in whole.items()}
 
 
-JOB = Job("evaluate", "measure generated videos and compare groups", arguments, configure, run, idle=idle, creates_lake=True)
+JOB = Job(
+    "evaluate",
+    "measure generated videos and compare groups",
+    arguments,
+    configure,
+    run,
+    idle=idle,
+    creates_lake=lambda config: config.generated is not None,
+)
 
 if __name__ == "__main__":
     from jobs.cli import main

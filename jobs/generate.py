@@ -10,7 +10,7 @@ from inference.staged_inputs import staged_inputs
 from jobs.generation_batch import planned_batch, run_batch
 from jobs.generation_config import RANDOM, GenerateConfig, arguments, configure
 from jobs.generation_plan import STAGE
-from jobs.generation_table import INPUTS, source_of
+from jobs.generation_table import INPUTS, names_table_of_lake, source_of
 from jobs.job import Job
 from jobs.summary import Summary
 from schemas import storage
@@ -111,7 +111,7 @@ JOB = Job(
     idle=idle,
     needs_spark=lambda config: config.is_batch,
     takes_lease=lambda config: config.is_batch,
-    creates_lake=True,
+    creates_lake=lambda config: not names_table_of_lake(config.table),
 )
 
 if __name__ == "__main__":

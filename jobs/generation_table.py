@@ -36,11 +36,20 @@ class Wish:
 
 def source_of(table: str, lake: Lake) -> str:
     """The one address of a table, however it was spelled. Raises `MissingError` where there is none."""
-    if storage.is_remote(table) or os.path.exists(storage.address(table)):
+    if _is_file(table):
         return storage.address(table)
-    if table.isidentifier() and lake.place.version(table) >= 0:
+    if names_table_of_lake(table) and lake.place.version(table) >= 0:
         return lake.place.table(table)
     raise MissingError(f"--table {table}: there is neither such a file nor a table of that name in the lake")
+
+
+def names_table_of_lake(table: str) -> bool:
+    """Whether a table can only be one of the lake: its name is that of a table, and there is no such file."""
+    return table.isidentifier() and not _is_file(table)
+
+
+def _is_file(table: str) -> bool:
+    return storage.is_remote(table) or os.path.exists(storage.address(table))
 
 
 def read_wishes(source: str) -> list[Wish]:

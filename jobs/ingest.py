@@ -281,7 +281,7 @@ def _unmatched(lake: Lake, found: Survey) -> list[str]:
     return [f"ingest: {left} rows of the labels CSV fit no video of this lake"] if left else []
 
 
-JOB = Job("ingest", "register raw videos", arguments, configure, run, check=check, idle=idle, creates_lake=True)
+JOB = Job("ingest", "register raw videos", arguments, configure, run, check=check, idle=idle, creates_lake=lambda config: bool(config.sources))
 
 if __name__ == "__main__":
     from jobs.cli import main

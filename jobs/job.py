@@ -23,8 +23,8 @@ class Job:
 
     `configure` turns parsed arguments into a frozen configuration (raises `UsageError`). `check` raises `MissingError` for
     what can be known to be missing before Spark starts. `idle` answers with a summary when the lake already holds the
-    result, so that Spark is not started (law 7). `needs_spark` and `takes_lease` may depend on the configuration;
-    `run` gets None for `spark` where it needs none. `creates_lake`: the verb may be the first one. `spark_reads_lake`: Spark itself
+    result, so that Spark is not started (law 7). `needs_spark`, `takes_lease` and `creates_lake` (the verb may be the first one) may
+    depend on the configuration; `run` gets None for `spark` where it needs none. `spark_reads_lake`: Spark itself
     opens the lake's tables, so that a lake in a store needs the jars and settings for that. `limit`: what `--limit N` does, empty where
     there is nothing to limit, so that it is refused.
     """
@@ -38,7 +38,7 @@ class Job:
     idle: Callable[["Lake", Any], Summary | None] = _never_idle
     needs_spark: Callable[[Any], bool] = lambda config: True
     takes_lease: Callable[[Any], bool] = lambda config: True
-    creates_lake: bool = False
+    creates_lake: Callable[[Any], bool] = lambda config: False
     prints_summary: bool = True
     spark_reads_lake: bool = False
     limit: str = "work on at most N new inputs"

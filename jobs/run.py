@@ -129,7 +129,7 @@ JOB = Job(
     configure,
     run,
     needs_spark=lambda config: False,
-    creates_lake=True,
+    creates_lake=lambda config: True,
 )
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def job(**options) -> Job:
         "configure": lambda args: args,
         "run": lambda spark, lake, config: Summary("try", {"in": 1, "failed": 1}),
         "needs_spark": lambda config: False,
-        "creates_lake": True,
+        "creates_lake": lambda config: True,
     }
     return Job("try", "a try", **(settings | options))
 
@@ -144,8 +144,39 @@ def test_a_path_that_cannot_be_written_is_one_sentence(tmp_path, capsys, path, s
 
 
 def test_a_verb_that_cannot_be_the_first_one_leaves_no_folder(tmp_path, capsys):
-    assert run_verb(job(creates_lake=False), ["--lake", str(tmp_path / "typo")]) == 3
+    assert run_verb(job(creates_lake=lambda config: False), ["--lake", str(tmp_path / "typo")]) == 3
     assert not (tmp_path / "typo").exists()
+
+
+def test_what_is_known_to_be_missing_is_said_before_a_lake_is_made(tmp_path, capsys):
+    def lacking(lake, config):
+        raise MissingError("there is no model")
+
+    assert run_verb(job(check=lacking), ["--lake", str(tmp_path / "new")]) == 3
+    assert capsys.readouterr().err == "talkvid try: there is no model\n" and not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["evaluate"],
+        ["evaluate", "--generations", "all"],
+        ["ingest", "--recheck"],
+        ["generate", "--checkpoint_path", "{there}", "--table", "wishes"],
+        ["bench"],
+        ["prepare"],
+        ["maintain"],
+        ["remove", "v"],
+        ["filter", "--policy", "lite", "--save"],
+        ["train", "--stage", "1", "--smoke"],
+    ],
+    ids=" ".join,
+)
+def test_mistyped_lake_is_not_made(tmp_path, capsys, words):
+    verb = importlib.import_module(f"jobs.{words[0]}").JOB
+    words = [word.format(there=tmp_path) for word in words[1:]]
+    assert run_verb(verb, [*words, "--lake", str(tmp_path / "typo")]) == 3
+    assert "typo" in capsys.readouterr().err and not (tmp_path / "typo").exists()
 
 
 def test_numbers_beyond_what_spark_takes_are_refused():
@@ -172,7 +203,7 @@ def test_a_signal_after_the_end_has_no_traceback(tmp_path):
     code = (
         "import os, signal, sys; from jobs.cli import run_verb; from jobs.job import Job; from schemas.errors import Interrupted\n"
         "def interrupted(spark, lake, config): raise Interrupted(2)\n"
-        "job = Job('try', '', lambda parser: None, lambda args: args, interrupted, needs_spark=lambda config: False, creates_lake=True)\n"
+        "job = Job('try', '', lambda parser: None, lambda args: args, interrupted, needs_spark=lambda config: False, creates_lake=lambda config: True)\n"
         f"assert run_verb(job, ['--lake', {str(tmp_path)!r}]) == 130\n"
         "signal.raise_signal(signal.SIGINT); print('not reached')\n"
     )
