@@ -30,6 +30,7 @@ from udfs.sources import late, shelf
 from udfs.sources.credentials import without_credentials
 from udfs.sources.known import Known
 from udfs.sources.labels import NAMES, LabelSheet, read_sheet
+from udfs.sources.listing import PassedOver
 from udfs.sources.reading import FORMATS, read_sources
 from udfs.sources.register import ROWS, Registration, died, failure, item_of, register_items
 from udfs.sources.source import Source
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 OUTCOMES = ("registered", "duplicate", "removed", "failed")
+NAMED = 3
+"""So many entries that were passed over are named."""
 NO_WORK = dict.fromkeys(("in", "found", *OUTCOMES), 0)
 
 
@@ -114,20 +117,23 @@ def check(lake: Lake, config: IngestConfig) -> None:
 
 @dataclass(frozen=True)
 class Survey:
-    """What a run has to do: all sources that were named, those that are new, and what is to change in videos that are known."""
+    """What a run has to do: all sources that were named, those that are new, and what is to change in videos that are known; and what lay
+    beside the sources and is none."""
 
     sources: list[Source]
     new: list[Source]
     known: Known
     sheet: LabelSheet
+    passed: PassedOver
 
 
 def survey(lake: Lake, config: IngestConfig) -> Survey:
     """List the sources, every time, and compare them with what the lake knows."""
     sheet = read_sheet(config.labels) if config.labels else LabelSheet()
-    sources = read_sources(config.sources, kind=config.kind, download=config.download, excluded=_own_folders(lake))
+    passed = PassedOver()
+    sources = read_sources(config.sources, kind=config.kind, download=config.download, excluded=_own_folders(lake), passed=passed)
     known = Known.of(lake.ledger)
-    return Survey(sources, [source for source in sources if known.is_new(source)], known, sheet)
+    return Survey(sources, [source for source in sources if known.is_new(source)], known, sheet, passed)
 
 
 def _own_folders(lake: Lake) -> frozenset[str]:
@@ -144,7 +150,7 @@ def idle(lake: Lake, config: IngestConfig) -> Summary | None:
     if found.new or changes(lake, found.sources, found.known, found.sheet):
         return None
     notes = [f"ingest: nothing new among {len(found.sources)} sources"] if config.sources else []
-    return _rechecked(None, lake, config, Summary("ingest", dict(NO_WORK), notes=[*notes, *_unmatched(lake, found)]))
+    return _rechecked(None, lake, config, Summary("ingest", dict(NO_WORK), notes=[*notes, *_passed_over(found.passed), *_unmatched(lake, found)]))
 
 
 def run(spark: "SparkSession | None", lake: Lake, config: IngestConfig) -> Summary:
@@ -167,7 +173,7 @@ def run(spark: "SparkSession | None", lake: Lake, config: IngestConfig) -> Summa
     summary = Summary("ingest", counts, notes=intake.notes(), complete=len(new) == len(found.new))
     summary.notes += [f"ingest: {from_here} files that executors do not see were copied into the lake from here"] if from_here else []
     summary.notes += [f"ingest: labels or spans of {updated} known videos were brought up to date"] if updated else []
-    summary.notes += _unmatched(lake, found)
+    summary.notes += [*_passed_over(found.passed), *_unmatched(lake, found)]
     summary.extra["updated"] = updated
     noted = replace(config, sources=tuple(map(without_credentials, config.sources)))
     record(lake, summary, noted, run_id=run_id, started=started, depends_on=())
@@ -267,6 +273,18 @@ def _update(lake: Lake, found: Survey) -> int:
         schema = pa.schema([TABLES["videos"].schema.field(name) for name in ("video_id", "labels", "spans")])
         lake.ledger.update("videos", pa.Table.from_pylist(changed, schema=schema), ("labels", "spans"))
     return len(changed)
+
+
+def _passed_over(passed: PassedOver) -> list[str]:
+    """Notes about what the listings left out."""
+    notes = []
+    if names := passed.irregular:
+        what = "1 entry that is no regular file" if len(names) == 1 else f"{len(names)} entries that are no regular files"
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        notes.append(f"ingest: passed over: {what}: {', '.join(map(escaped, names[:NAMED]))}{more}")
+    counted = [f"{passed.other} file{'s' if passed.other > 1 else ''} without a video's extension"] if passed.other else []
+    counted += [f"{passed.unfinished} that {'are' if passed.unfinished > 1 else 'is'} hidden or unfinished"] if passed.unfinished else []
+    return [*notes, f"ingest: passed over: {', '.join(counted)}"] if counted else notes
 
 
 def _unmatched(lake: Lake, found: Survey) -> list[str]:

@@ -64,6 +64,21 @@ def rows(lake: Lake, table: str) -> list[dict]:
     return lake.ledger.read(table).to_pylist()
 
 
+def test_what_was_passed_over_is_told_each_time_in_words_that_cannot_be_forged(lake: Lake, raw: Path):
+    for name in ("a.txt", "b.jpg", ".c.mp4"):
+        (raw / name).write_text("x")
+    assert ingest(None, lake, raw).notes[1:] == ["ingest: passed over: 2 files without a video's extension, 1 that is hidden or unfinished"]
+    os.mkfifo(raw / "pipe\n\x1b[31m.mp4")
+    (raw / ".c.mp4").unlink()
+    assert ingest(None, lake, raw).notes[1:] == [
+        "ingest: passed over: 1 entry that is no regular file: pipe\\x0a\\x1b[31m.mp4",
+        "ingest: passed over: 2 files without a video's extension",
+    ]
+    for number in range(4):
+        os.mkfifo(raw / f"{number}.mp4")
+    assert ingest(None, lake, raw).notes[1] == "ingest: passed over: 5 entries that are no regular files: 0.mp4, 1.mp4, 2.mp4 and 2 more"
+
+
 def counted(summary: Summary) -> dict[str, int]:
     """The counts of a run that are not zero, after checking that they add up."""
     counts = summary.counts

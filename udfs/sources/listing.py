@@ -3,24 +3,63 @@
 import glob
 import os
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from schemas import s3, storage
 from schemas.codes import Rejected
 from schemas.errors import MissingError, UsageError
 from udfs.sniff import sniff
-from udfs.sources.sidecars import Entry, may_be_video, paired
+from udfs.sources.sidecars import Entry, is_unfinished, may_be_video, paired
 from udfs.sources.source import Problem, Source
 
 VIDEO_DEMUXERS = frozenset({"mov", "matroska", "avi", "mpegts", "mpeg", "flv", "ogg", "asf", "yuv4mpegpipe"})
 
 
-def folder_sources(root: str, excluded: Collection[str] = ()) -> Iterator[Source]:
-    """Every possible video below a folder, in the order of names; hidden files and `excluded` folders (real paths) are passed over.
+@dataclass
+class PassedOver:
+    """What a listing left out: names of entries that are called like videos and are no regular files (a named pipe, a socket, a device), and how
+    many others there were, by their names no videos (`other`), or hidden or not finished (`unfinished`). Sidecars of a video are not left out.
+    """
+
+    irregular: list[str] = field(default_factory=list)
+    other: int = 0
+    unfinished: int = 0
+
+    def sift(self, entries: Iterable[Entry]) -> list[Entry]:
+        """The entries but for what is there and no regular file."""
+        kept = []
+        for entry in entries:
+            if entry.bytes is not None or not os.path.exists(entry.address):
+                kept.append(entry)
+            elif may_be_video(entry.name):
+                self.irregular.append(storable(entry.name))
+            else:
+                self._count(entry)
+        return kept
+
+    def note(self, entries: Iterable[Entry], found: Iterable[Source]) -> None:
+        """Count those of `entries` that are neither a source nor belong to one."""
+        used = {address for source in found for address in (source.uri, source.audio_uri, source.subtitle_uri)}
+        for entry in entries:
+            if storable(entry.address) not in used:
+                self._count(entry)
+
+    def _count(self, entry: Entry) -> None:
+        if is_unfinished(entry):
+            self.unfinished += 1
+        else:
+            self.other += 1
+
+
+def folder_sources(root: str, excluded: Collection[str] = (), passed: PassedOver | None = None) -> Iterator[Source]:
+    """Every possible video below a folder, in the order of names, but for hidden files and `excluded` folders (real paths). `passed` learns of
+    the files that are no sources.
 
     Links to folders are followed once. A folder that cannot be read is a source with a problem.
     """
+    passed = passed if passed is not None else PassedOver()
     seen: set[str] = set()
     waiting = [os.path.abspath(root)]
     while waiting:
@@ -36,8 +75,10 @@ def folder_sources(root: str, excluded: Collection[str] = ()) -> Iterator[Source
             continue
         folders = [path for path in paths if os.path.isdir(path)]
         waiting += [path for path in reversed(folders) if not os.path.basename(path).startswith(".")]
-        entries = [_entry(path) for path in paths if not os.path.isdir(path)]
-        yield from paired([entry for entry in entries if entry.bytes is not None or os.path.islink(entry.address)], _holds_video)
+        entries = passed.sift(_entry(path) for path in paths if not os.path.isdir(path))
+        found = paired(entries, _holds_video)
+        passed.note(entries, found)
+        yield from found
 
 
 class Folders:
@@ -68,23 +109,30 @@ def file_source(path: str, folders: Folders | None = None) -> Source:
     return paired([entry, *beside], lambda other: other == entry, only=entry)[0]
 
 
-def glob_sources(pattern: str, excluded: Collection[str] = ()) -> list[Source]:
-    """What a glob matches (`**` for any depth). Raises `MissingError` when that is nothing."""
+def glob_sources(pattern: str, excluded: Collection[str] = (), passed: PassedOver | None = None) -> list[Source]:
+    """What a glob matches (`**` for any depth); `passed` as for a folder. Raises `MissingError` when that is nothing."""
+    passed = passed if passed is not None else PassedOver()
     matches = sorted(glob.glob(pattern, recursive=True))
     if not matches:
         raise MissingError(f"nothing matches {pattern}")
     found: list[Source] = []
     folders = Folders()
+    left: list[Entry] = []
     for match in matches:
         if os.path.isdir(match):
-            found += folder_sources(match, excluded)
-        elif may_be_video(os.path.basename(match)) or _holds_video(_entry(match)):
-            found.append(file_source(match, folders))
+            found += folder_sources(match, excluded, passed)
+            continue
+        for entry in passed.sift([_entry(os.path.abspath(match))]):
+            if may_be_video(entry.name) or _holds_video(entry):
+                found.append(file_source(match, folders))
+            else:
+                left.append(entry)
+    passed.note(left, found)
     return found
 
 
-def store_sources(uri: str, excluded: Collection[str] = ()) -> list[Source]:
-    """An object, or all below a prefix, of an object store, but for what lies below the addresses `excluded`.
+def store_sources(uri: str, excluded: Collection[str] = (), passed: PassedOver | None = None) -> list[Source]:
+    """An object, or all below a prefix, of an object store, but for what lies below the addresses `excluded`; `passed` as for a folder.
 
     Raises `MissingError` when the store cannot be read, `UsageError` for a password in the address: addresses are kept.
     """
@@ -109,7 +157,12 @@ def store_sources(uri: str, excluded: Collection[str] = ()) -> list[Source]:
         if any(s3.spelled(address).startswith(prefix + "/") for prefix in excluded):
             continue
         folders.setdefault(str(PurePosixPath(item.path).parent), []).append(Entry(address, item.size, item.mtime_ns))
-    sources = [source for entries in folders.values() for source in paired(entries, lambda entry: False)]
+    sources = []
+    for entries in folders.values():
+        of_folder = paired(entries, lambda entry: False)
+        sources += of_folder
+        if passed is not None:
+            passed.note(entries, of_folder)
     return sources or [Source(uri)]
 
 

@@ -44,6 +44,11 @@ class Entry:
         return os.path.splitext(self.name)[1].lower()
 
 
+def is_unfinished(entry: Entry) -> bool:
+    """True when its name says that it is hidden or not finished."""
+    return entry.name.startswith(".") or entry.suffix in UNFINISHED
+
+
 def may_be_video(name: str) -> bool:
     """True unless the name says that it is hidden, unfinished or a sidecar."""
     suffix = os.path.splitext(name)[1].lower()
@@ -55,7 +60,7 @@ def paired(entries: Iterable[Entry], is_video_after_all: Callable[[Entry], bool]
 
     `is_video_after_all` is asked of files whose extension is a sidecar's. Sound beside a video is no source of its own.
     """
-    visible = [entry for entry in entries if not entry.name.startswith(".") and entry.suffix not in UNFINISHED or entry == only]
+    visible = [entry for entry in entries if not is_unfinished(entry) or entry == only]
     sounds = {entry.stem: entry for entry in sorted(visible, key=_sound_rank, reverse=True) if entry.suffix in SOUNDS and entry != only}
     videos = [entry for entry in visible if entry.suffix not in SOUNDS and (may_be_video(entry.name) or is_video_after_all(entry))]
     stems = {entry.stem for entry in videos}

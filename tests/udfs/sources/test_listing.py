@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import MissingError, UsageError
-from udfs.sources.listing import file_source, folder_sources, glob_sources, store_sources
+from udfs.sources.listing import PassedOver, file_source, folder_sources, glob_sources, store_sources
 
 MP4_START = bytes.fromhex("00000018667479706d703432") + bytes(64)
 HOSTILE = ["with space.mp4", "quote'\".mp4", "semi;colon.mp4", "-rf.mp4", "ünïcödé 日本.mp4", "$(touch x).mp4", "per%20cent#a?b.mp4", "new\nline.mp4"]
@@ -75,6 +75,39 @@ def test_file_that_is_not_there_is_absent_and_a_pipe_is_a_mistake(tmp_path: Path
     with pytest.raises(UsageError, match="no regular file"):
         file_source(str(tmp_path / "pipe.mp4"))
     assert list(folder_sources(str(tmp_path))) == []
+
+
+def litter(folder: Path) -> None:
+    """A talk with its subtitles and sound, and what lies about beside it."""
+    for name in ("talk.mp4", "talk.vtt", "talk.m4a", "notes.txt", "picture.jpg", "other.srt", ".hidden.mp4", "half.mp4.part"):
+        (folder / name).write_bytes(b"x")
+    (folder / "dir.mp4").mkdir()
+    (folder / "dir.mp4" / "inside.mp4").write_bytes(b"x")
+    for name in ("pipe.mp4", ".pipe.mp4", "pipe.txt"):
+        os.mkfifo(folder / name)
+    (folder / "link.mp4").symlink_to(folder / "pipe.mp4")
+
+
+def test_what_a_folder_holds_beside_videos_is_counted_and_a_pipe_is_never_opened(tmp_path: Path):
+    litter(tmp_path)
+    passed = PassedOver()
+    assert names(folder_sources(str(tmp_path), passed=passed)) == ["talk.mp4", "inside.mp4"]
+    assert passed == PassedOver(irregular=["link.mp4", "pipe.mp4"], other=4, unfinished=3)
+
+
+def test_what_a_glob_matches_beside_videos_is_counted_too(tmp_path: Path):
+    litter(tmp_path)
+    passed = PassedOver()
+    assert names(glob_sources(str(tmp_path / "*"), passed=passed)) == ["inside.mp4", "talk.m4a", "talk.mp4"]
+    assert passed == PassedOver(irregular=["link.mp4", "pipe.mp4"], other=4, unfinished=1)
+
+
+def test_what_a_store_holds_beside_videos_is_counted_too(tmp_path: Path):
+    for name in ("talk.mp4", "talk.vtt", "notes.txt", ".hidden.mp4"):
+        (tmp_path / name).write_bytes(b"x")
+    passed = PassedOver()
+    assert len(store_sources(f"file://{tmp_path}", passed=passed)) == 1
+    assert passed == PassedOver(other=1, unfinished=1)
 
 
 def test_link_to_nothing_in_a_folder_is_an_absent_source(tmp_path: Path):
