@@ -15,6 +15,7 @@ from schemas import unfinished
 from schemas.codes import Rejected
 from udfs.audio import aligned, audio_input
 from udfs.decode import LOST_SHARE, TOLERANCE_S, Box, count_start, seek_options, select_expression, span, windows, within
+from udfs.displayed import squared
 from udfs.ffmpeg import explain, ffmpeg_arguments, run, source
 from udfs.header import VIDEO, read_header
 from udfs.limits import DEFAULT_LIMITS, Limits
@@ -61,8 +62,8 @@ def cut(
     """Write exactly the frames with start_s <= t < end_s as H.264 (yuv420p) and AAC in an mp4 that starts fast.
 
     The first frame has time 0, the others keep their distances, or come at constant `fps` when that is given; sound starts and ends
-    with the picture. `crop` is rounded inwards to even pixels. `audio_source` is another file whose sound is taken, from its own start on;
-    without `sound` there is none. `side_px` makes the picture a square of that side (even).
+    with the picture. The picture is as `udfs.displayed` makes it; `crop` is in its pixels and rounded inwards to even ones. `audio_source` is
+    another file whose sound is taken, from its own start on; without `sound` there is none. `side_px` makes the picture a square of that side (even).
     The same call gives the same bytes. No unfinished file ever has the destination's name.
     Raises `Rejected` as `udfs.media.frames` does.
     """
@@ -119,7 +120,7 @@ def still(
     line = timeline(source_path, limits)
     index = max(0, int(np.searchsorted(line.times_s, time_s + TOLERANCE_S)) - 1)
     media = _video_input(source_path, line, float(line.times_s[index]), limits)
-    chosen = _chosen(media, line.times_s, [index], line.origin_s)
+    chosen = squared(_chosen(media, line.times_s, [index], line.origin_s), line.header)
     if crop:
         chosen = _cropped(chosen, within(crop, line.header.width, line.header.height))
     shown = chosen.filter("scale", width_px, -2, out_range="full").filter("format", "yuvj420p")
@@ -173,7 +174,8 @@ def _picture(
     """The clip's frames, cropped, with time stamps from 0."""
     width, height = line.header.width, line.header.height
     media = _video_input(path, line, float(times_s[first]), limits)
-    chosen = _cropped(_chosen(media, times_s, range(first, after), line.origin_s), within(crop or (0, 0, width, height), width, height))
+    shown = squared(_chosen(media, times_s, range(first, after), line.origin_s), line.header)
+    chosen = _cropped(shown, within(crop or (0, 0, width, height), width, height))
     first_tick = round((float(times_s[first]) + line.origin_s) / line.header.time_base)
     shifted = chosen.filter("setpts", f"PTS-({first_tick})")
     return shifted.filter("fps", fps, start_time=0) if fps else shifted

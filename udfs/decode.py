@@ -17,7 +17,7 @@ from udfs.showinfo import ShowinfoReader
 from udfs.timeline import Timeline, timeline, typical_gap_s
 
 Box = tuple[int, int, int, int]
-"""left, top, right, bottom in pixels of the upright picture; right and bottom exclusive."""
+"""left, top, right, bottom in pixels of the displayed picture (upright, square pixels); right and bottom exclusive."""
 
 TOLERANCE_S = 0.0005
 """Spans are stored in milliseconds, so a frame this much before a border counts as on it."""
@@ -81,8 +81,8 @@ def frames(
     """Stream (index, frame) of a clip's `wanted` frames, ascending, from one decoder start.
 
     `times` are the whole file's `frame_times`. Index 0 is the first frame with `start_s <= t < end_s` (half a millisecond of tolerance);
-    a frame is RGB, uint8 (height, width, 3), upright, cut to `crop`. Frames are told apart by their time stamps, so one lost to damage
-    shifts no other: it is left out. Raises `Rejected` at the end when more than `LOST_SHARE` allows are lost
+    a frame is RGB, uint8 (height, width, 3), upright, with square pixels, cut to `crop`. Frames are told apart by their time stamps, so one
+    lost to damage shifts no other: it is left out. Raises `Rejected` at the end when more than `LOST_SHARE` allows are lost
     (`truncated` when they are the last ones, else `decode_error`), and `timeout`, `vanished`, `too_large` as `probe`.
     A decoder killed from outside is started once more, where it stopped.
     """

@@ -17,16 +17,23 @@ VIDEO = "V:0"
 """ffmpeg's name of the first video stream that is no cover picture."""
 
 HEADER_ENTRIES = (
-    "format=start_time,duration:stream=index,codec_type,codec_name,width,height,avg_frame_rate,duration,has_b_frames,"
+    "format=start_time,duration:stream=index,codec_type,codec_name,width,height,sample_aspect_ratio,avg_frame_rate,duration,has_b_frames,"
     "time_base,sample_rate,field_order:stream_disposition=attached_pic:stream_side_data=rotation"
 )
+
+SQUARE_WITHIN = Fraction(1, 100)
+"""Pixels that are by less than this share wider or narrower than high are square: containers round their sizes (1280:1281)."""
+
+MOST_STRETCHED = 4
+"""No camera or broadcast stores pixels that are longer, side to side, than this: a file that claims it is wrong, and they are square."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says about itself, before its packets are read; None where it says nothing. Sizes are of the upright picture.
+    """What a file says about itself, before its packets are read; None where it says nothing.
 
-    Without a video stream `video_codec` is None and sizes are 0.
+    Sizes are of the displayed picture: upright, with square pixels. `pixel_aspect` is width to height of a stored pixel, before rotation, as the
+    file says it. Without a video stream `video_codec` is None and sizes are 0.
     """
 
     demuxer: str
@@ -34,6 +41,7 @@ class Header:
     audio_codec: str | None
     width: int
     height: int
+    pixel_aspect: Fraction
     rotation: int
     fps: float | None
     duration_s: float | None
@@ -83,6 +91,10 @@ def _header(path: str, size: int, changed_ns: int, limits: Limits) -> Header:
     duration_s = float(video.get("duration", of_container.get("duration", 0.0)))
     if duration_s > limits.max_duration_s:
         raise Rejected("too_large", f"it claims to last {duration_s:.0f} s, more than {limits.max_duration_s:g} s")
+    pixel_aspect = _pixel_aspect(video.get("sample_aspect_ratio"))
+    width, height = displayed_size(width, height, pixel_aspect)
+    if width * height > limits.max_pixels:
+        raise Rejected("too_large", f"with square pixels it has {width}x{height}, more than the {limits.max_pixels} pixels allowed")
     rotation = _rotation(video)
     if rotation in (90, 270):
         width, height = height, width
@@ -92,6 +104,7 @@ def _header(path: str, size: int, changed_ns: int, limits: Limits) -> Header:
         audio_codec=audio.get("codec_name"),
         width=width,
         height=height,
+        pixel_aspect=pixel_aspect,
         rotation=rotation,
         fps=_rate(video.get("avg_frame_rate")),
         duration_s=duration_s if duration_s > 0 else None,
@@ -102,6 +115,26 @@ def _header(path: str, size: int, changed_ns: int, limits: Limits) -> Header:
         reordered=int(video.get("has_b_frames", 0)) > 0,
         bytes=size,
     )
+
+
+def displayed_size(width: int, height: int, pixel_aspect: Fraction) -> tuple[int, int]:
+    """Size with square pixels of a picture of `width` x `height` stored ones: the side that is too short is stretched, to an even number."""
+    if is_absurd(pixel_aspect) or max(pixel_aspect, 1 / pixel_aspect) <= 1 + SQUARE_WITHIN:
+        return width, height
+    if pixel_aspect > 1:
+        return round(width * pixel_aspect / 2) * 2, height
+    return width, round(height / pixel_aspect / 2) * 2
+
+
+def is_absurd(pixel_aspect: Fraction) -> bool:
+    """Whether a file that claims this shape of its pixels must be wrong."""
+    return max(pixel_aspect, 1 / pixel_aspect) > MOST_STRETCHED
+
+
+def _pixel_aspect(text: str | None) -> Fraction:
+    """1 where nothing is said."""
+    width, _, height = (text or "").partition(":")
+    return Fraction(int(width), int(height)) if width.isdigit() and height.isdigit() and int(width) and int(height) else Fraction(1)
 
 
 def _rotation(video: dict[str, Any]) -> int:

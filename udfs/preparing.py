@@ -21,6 +21,7 @@ from schemas.codes import Rejected
 from schemas.ledger import now
 from udfs import media, speech_features, weights
 from udfs.device import claim
+from udfs.displayed import sized
 from udfs.encode import Encoding, encoded
 from udfs.face_track import FaceFinder, FaceTrack, FaceTracker, TrackConfig, square_crop
 from udfs.faces import dlib_mouth
@@ -144,6 +145,7 @@ def prepare_clip(clip: Clip, path: Path, tools: Tools, settings: PrepareSettings
     """
     if not clip.has_audio and clip.audio_uri is None:
         raise Rejected("no_audio", "the clip has no sound, so lips cannot be learnt from it")
+    clip = sized(clip, path)
     times_s = media.frame_times(path)
     frames = whole_frames(clip.end_s - clip.start_s)
     sources = nearest_frames(times_s, clip, frames)

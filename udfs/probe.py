@@ -9,8 +9,8 @@ from udfs.timeline import timeline
 
 @dataclass(frozen=True)
 class Probe:
-    """A media file in numbers. `width` x `height` is the upright picture, in pixels; `rotation` the clockwise turn (0, 90, 180, 270)
-    that makes it so; `fps` the average; `start_s` the file's own time of its first video frame; `container` ffmpeg's demuxer name."""
+    """A media file in numbers. `width` x `height` is the displayed picture, upright, in square pixels; `rotation` the clockwise turn (0, 90, 180,
+    270) that makes it upright; `fps` the average; `start_s` the file's own time of its first video frame; `container` ffmpeg's demuxer name."""
 
     container: str
     video_codec: str

@@ -11,7 +11,7 @@ from schemas.codes import Rejected
 from udfs.registered import Registered
 
 RGB = NDArray[np.uint8]
-"""A frame: (height, width, 3), 8 bit, red first, upright, cropped to the clip's box."""
+"""A frame: (height, width, 3), 8 bit, red first, upright, with square pixels, cropped to the clip's box."""
 GPU_CLIPS = 8
 """Clips that a GPU is given at once."""
 

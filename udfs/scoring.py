@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from schemas.codes import Rejected
 from udfs import media
 from udfs.cascade import Cascade, Skipped
+from udfs.displayed import sized
 from udfs.registered import Registered
 from udfs.scorer import Clip, Device, Outcome, Reduced, Scorer
 
@@ -167,6 +168,7 @@ def _reduced(clip: Clip, scorers: Sequence[Scorer], video: _Video, locks: dict[s
     first, after = media.span(video.times_s, clip.start_s, clip.end_s)
     if first >= after:
         raise Rejected("truncated", f"the video has no frames between {clip.start_s:.3f} s and {clip.end_s:.3f} s")
+    clip = sized(clip, video.path)
     times_s = (video.times_s[first:after] - clip.start_s).tolist()
     views: Views = {scorer.name: Reduced(clip) for scorer in scorers}
     wanted: dict[str, set[int]] = {}

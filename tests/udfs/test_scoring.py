@@ -9,6 +9,7 @@ import pytest
 from schemas.codes import Rejected
 from schemas.policy import Policy, Rule
 from tests.footage import moving_square
+from tests.udfs.clips import convert
 from udfs import media
 from udfs.cascade import Cascade, Skipped
 from udfs.scorer import Clip, Device
@@ -246,3 +247,22 @@ def test_rule_over_a_scorer_that_the_cascade_does_not_name_spares_nothing(video)
     asked = Asked(clip(video, 0, 1), ("every", "middle", "another"), {"unnamed": {"mean": 5.0}})
     (row,) = outcomes([asked], [MeanOfEvery(), MeanOfEvery(name="middle"), MeanOfEvery(name="another")], cascade=cascade)
     assert not any(isinstance(outcome, Skipped) for outcome in row.values())
+
+
+def test_scorers_are_told_the_size_of_the_frames_they_get_whatever_the_row_says(tmp_path):
+    """Rows of older lakes tell the size in stored pixels; here these are twice as wide as high."""
+    path = tmp_path / "wide.mp4"
+    convert(path, "-i", str(moving_square(tmp_path / "a.mp4")), "-c", "copy", "-aspect", "8/3")
+    seen = []
+
+    class Watching(MeanOfEvery):
+        def reduce(self, clip, frame, index):
+            seen.append((clip.width_px, clip.height_px, frame.shape))
+
+        def score(self, clips):
+            return [{"size": (clip.clip.width_px, clip.clip.height_px)} for clip in clips]
+
+    whole = clip(path, 0.0, 1.0)
+    one, other = outcomes([Asked(each, ("every",)) for each in (whole, replace(whole, crop=(70, 0, 110, 40), width_px=40, height_px=40))], [Watching()])
+    assert (one["every"]["size"], other["every"]["size"]) == ((128, 48), (40, 40))
+    assert set(seen) == {(128, 48, (48, 128, 3)), (40, 40, (40, 40, 3))}

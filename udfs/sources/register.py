@@ -13,6 +13,7 @@ import pyarrow as pa
 from schemas import storage
 from schemas.codes import Rejected
 from schemas.videos import TABLE
+from udfs.displayed import remarks as of_picture
 from udfs.header import read_header
 from udfs.media import Probe, local_path, probe, staged
 from udfs.registered import digest
@@ -175,6 +176,7 @@ def _columns(plan: Registration, item: Item, path: Path, own: Path | None = None
         height=probed.height,
     )
     subtitle = item["subtitle_uri"] if item["subtitle_uri"] and _is_there(item["subtitle_uri"]) else None
+    remarks += of_picture(read_header(path))
     remarks += ["its subtitle file is not there"] if item["subtitle_uri"] and not subtitle else []
     remarks += ["a span of the manifest does not lie in the video and is left out"] if outside else []
     measured = {name: value for name, value in vars(probed).items() if name != "start_s"}

@@ -123,3 +123,9 @@ def test_site_that_refuses_is_not_asked_for_the_rest(tmp_path: Path, monkeypatch
     assert [row["code"] for row in rows] == ["download_failed"] * 3
     assert "not tried" in rows[2]["detail"]
     assert asked == ["http://127.0.0.1/0"]
+
+
+def test_absurd_shape_of_pixels_costs_a_remark(folder: Path, tmp_path: Path):
+    subprocess.run(["ffmpeg", "-v", "error", "-i", folder / "silent.mp4", "-c", "copy", "-aspect", "100", "-y", tmp_path / "a.mp4"], check=True)
+    row = row_of(Registration(str(tmp_path)), file_source(str(tmp_path / "a.mp4")))
+    assert (row["width"], row["height"], row["remarks"]) == (64, 48, ["its pixels claim an absurd shape and are taken as square"])
