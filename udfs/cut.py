@@ -15,7 +15,7 @@ from schemas import unfinished
 from schemas.codes import Rejected
 from udfs.audio import aligned, audio_input
 from udfs.decode import LOST_SHARE, TOLERANCE_S, Box, count_start, seek_options, select_expression, span, windows, within
-from udfs.displayed import squared
+from udfs.displayed import effort, squared, toned
 from udfs.ffmpeg import explain, ffmpeg_arguments, run, source
 from udfs.header import VIDEO, read_header
 from udfs.limits import DEFAULT_LIMITS, Limits
@@ -97,7 +97,7 @@ def cut(
             **REPRODUCIBLE,
         )
         count_start()
-        finished = run("ffmpeg", ffmpeg_arguments(output), limit_s=limits.decode_timeout_s(length_s))
+        finished = run("ffmpeg", ffmpeg_arguments(output), limit_s=limits.decode_timeout_s(length_s * effort(line.header)))
         if finished.status != 0:
             raise explain(finished)
         written = timeline(temporary, limits)
@@ -123,7 +123,7 @@ def still(
     chosen = squared(_chosen(media, line.times_s, [index], line.origin_s), line.header)
     if crop:
         chosen = _cropped(chosen, within(crop, line.header.width, line.header.height))
-    shown = chosen.filter("scale", width_px, -2, out_range="full").filter("format", "yuvj420p")
+    shown = toned(chosen, line.header).filter("scale", width_px, -2, out_range="full").filter("format", "yuvj420p")
     output = shown.output("pipe:1", format="image2pipe", vcodec="mjpeg", vframes=1, **{"q:v": JPEG_QUALITY})
     count_start()
     finished = run("ffmpeg", ffmpeg_arguments(output), limit_s=limits.decode_timeout_s(0.0))
@@ -177,7 +177,7 @@ def _picture(
     shown = squared(_chosen(media, times_s, range(first, after), line.origin_s), line.header)
     chosen = _cropped(shown, within(crop or (0, 0, width, height), width, height))
     first_tick = round((float(times_s[first]) + line.origin_s) / line.header.time_base)
-    shifted = chosen.filter("setpts", f"PTS-({first_tick})")
+    shifted = toned(chosen, line.header).filter("setpts", f"PTS-({first_tick})")
     return shifted.filter("fps", fps, start_time=0) if fps else shifted
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.codes import Rejected
+from udfs.displayed import effort, toned
 from udfs.ffmpeg import Killed, Process, explain, ffmpeg_arguments, source
 from udfs.header import VIDEO
 from udfs.limits import DEFAULT_LIMITS, Limits
@@ -154,7 +155,7 @@ class _Decoder(ABC):
 
     @abstractmethod
     def _filters(self, video: Any) -> Any:
-        """The stream with what comes before its frames are formatted and logged."""
+        """The stream with what comes before its frames get their colours and are logged."""
 
     def __enter__(self) -> "_Decoder":
         return self
@@ -164,11 +165,12 @@ class _Decoder(ABC):
 
     def _start(self, limits: Limits, threads: int, span_s: float) -> None:
         media = source(self._path, self._line.header.demuxer, threads=threads, max_pixels=limits.max_pixels, **self._input_options)
-        shown = self._filters(media[VIDEO]).filter("format", self._pixel_format).filter("showinfo", checksum=0)
+        header = self._line.header
+        shown = toned(self._filters(media[VIDEO]), header).filter("format", self._pixel_format).filter("showinfo", checksum=0)
         output = shown.output("pipe:1", format="rawvideo", fps_mode="passthrough")
         count_start()
         arguments = ffmpeg_arguments(output, log_level="info")
-        self._process = Process("ffmpeg", arguments, limit_s=limits.decode_timeout_s(span_s), log_reader=self._shown)
+        self._process = Process("ffmpeg", arguments, limit_s=limits.decode_timeout_s(span_s * effort(header)), log_reader=self._shown)
 
     def _each(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
         channels = CHANNELS[self._pixel_format]

@@ -18,7 +18,7 @@ VIDEO = "V:0"
 
 HEADER_ENTRIES = (
     "format=start_time,duration:stream=index,codec_type,codec_name,width,height,sample_aspect_ratio,avg_frame_rate,duration,has_b_frames,"
-    "time_base,sample_rate,field_order:stream_disposition=attached_pic:stream_side_data=rotation"
+    "time_base,sample_rate,field_order,color_transfer,color_primaries,color_space,color_range:stream_disposition=attached_pic:stream_side_data=rotation"
 )
 
 SQUARE_WITHIN = Fraction(1, 100)
@@ -27,13 +27,26 @@ SQUARE_WITHIN = Fraction(1, 100)
 MOST_STRETCHED = 4
 """No camera or broadcast stores pixels that are longer, side to side, than this: a file that claims it is wrong, and they are square."""
 
+HDR_TRANSFERS = frozenset({"smpte2084", "arib-std-b67"})
+"""PQ and HLG, by ffmpeg's names."""
+
+
+@dataclass(frozen=True)
+class Colours:
+    """What colours a stream says it has, by ffmpeg's names; None where it says nothing."""
+
+    transfer: str | None
+    primaries: str | None
+    matrix: str | None
+    range: str | None
+
 
 @dataclass(frozen=True)
 class Header:
     """What a file says about itself, before its packets are read; None where it says nothing.
 
     Sizes are of the displayed picture: upright, with square pixels. `pixel_aspect` is width to height of a stored pixel, before rotation, as the
-    file says it. Without a video stream `video_codec` is None and sizes are 0.
+    file says it; `hdr` are the colours of footage in HDR, None for all other. Without a video stream `video_codec` is None and sizes are 0.
     """
 
     demuxer: str
@@ -42,6 +55,7 @@ class Header:
     width: int
     height: int
     pixel_aspect: Fraction
+    hdr: Colours | None
     rotation: int
     fps: float | None
     duration_s: float | None
@@ -105,6 +119,7 @@ def _header(path: str, size: int, changed_ns: int, limits: Limits) -> Header:
         width=width,
         height=height,
         pixel_aspect=pixel_aspect,
+        hdr=_hdr(video),
         rotation=rotation,
         fps=_rate(video.get("avg_frame_rate")),
         duration_s=duration_s if duration_s > 0 else None,
@@ -135,6 +150,11 @@ def _pixel_aspect(text: str | None) -> Fraction:
     """1 where nothing is said."""
     width, _, height = (text or "").partition(":")
     return Fraction(int(width), int(height)) if width.isdigit() and height.isdigit() and int(width) and int(height) else Fraction(1)
+
+
+def _hdr(video: dict[str, Any]) -> Colours | None:
+    said = Colours(*(video.get(f"color_{name}") for name in ("transfer", "primaries", "space", "range")))
+    return said if said.transfer in HDR_TRANSFERS else None
 
 
 def _rotation(video: dict[str, Any]) -> int:
