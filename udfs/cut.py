@@ -15,7 +15,7 @@ from schemas import unfinished
 from schemas.codes import Rejected
 from udfs.audio import aligned, audio_input
 from udfs.decode import LOST_SHARE, TOLERANCE_S, Box, count_start, seek_options, select_expression, span, windows, within
-from udfs.displayed import effort, squared, toned
+from udfs.displayed import deinterlaced, effort, lead_frames, squared, toned
 from udfs.ffmpeg import explain, ffmpeg_arguments, run, source
 from udfs.header import VIDEO, read_header
 from udfs.limits import DEFAULT_LIMITS, Limits
@@ -119,7 +119,7 @@ def still(
     """The frame shown at `time_s` as a JPEG of that width, also written to `destination` unless that is None. Raises `Rejected` as `cut`."""
     line = timeline(source_path, limits)
     index = max(0, int(np.searchsorted(line.times_s, time_s + TOLERANCE_S)) - 1)
-    media = _video_input(source_path, line, float(line.times_s[index]), limits)
+    media = _video_input(source_path, line, line.times_s, index, limits)
     chosen = squared(_chosen(media, line.times_s, [index], line.origin_s), line.header)
     if crop:
         chosen = _cropped(chosen, within(crop, line.header.width, line.header.height))
@@ -173,7 +173,7 @@ def _picture(
 ) -> Any:
     """The clip's frames, cropped, with time stamps from 0."""
     width, height = line.header.width, line.header.height
-    media = _video_input(path, line, float(times_s[first]), limits)
+    media = _video_input(path, line, times_s, first, limits)
     shown = squared(_chosen(media, times_s, range(first, after), line.origin_s), line.header)
     chosen = _cropped(shown, within(crop or (0, 0, width, height), width, height))
     first_tick = round((float(times_s[first]) + line.origin_s) / line.header.time_base)
@@ -206,8 +206,11 @@ def _sound(path: str | Path, other: str | Path | None, line: Timeline, first_s: 
     return [padded.filter("aformat", channel_layouts="mono|stereo")]
 
 
-def _video_input(path: str | Path, line: Timeline, time_s: float, limits: Limits) -> Any:
-    return source(path, line.header.demuxer, threads=1, max_pixels=limits.max_pixels, **seek_options(line, time_s))[VIDEO]
+def _video_input(path: str | Path, line: Timeline, times_s: NDArray[np.float64], first: int, limits: Limits) -> Any:
+    """The file's frames from `first` or earlier on."""
+    begin_s = float(times_s[max(0, first - lead_frames(line.header))])
+    media = source(path, line.header.demuxer, threads=1, max_pixels=limits.max_pixels, **seek_options(line, begin_s))
+    return deinterlaced(media[VIDEO], line.header)
 
 
 def _chosen(media: Any, times_s: NDArray[np.float64], indices: Sequence[int], origin_s: float) -> Any:

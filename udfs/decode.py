@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.codes import Rejected
-from udfs.displayed import effort, toned
+from udfs.displayed import deinterlaced, effort, lead_frames, toned
 from udfs.ffmpeg import Killed, Process, explain, ffmpeg_arguments, source
 from udfs.header import VIDEO
 from udfs.limits import DEFAULT_LIMITS, Limits
@@ -223,11 +223,12 @@ class _Selection(_Decoder):
         self._rough = _with_margin(self._crop, width, height) if self._crop else (0, 0, width, height)
         size = (self._rough[2] - self._rough[0], self._rough[3] - self._rough[1])
         self._whole_size = (width, height)
-        super().__init__(path, line, seek_options(line, float(times_s[indices[0]])), size, "rgb24")
+        begin_s = float(times_s[max(0, indices[0] - lead_frames(line.header))])
+        super().__init__(path, line, seek_options(line, begin_s), size, "rgb24")
         self._start(limits, threads, float(times_s[indices[-1]] - times_s[indices[0]]))
 
     def _filters(self, video: Any) -> Any:
-        chosen = video.filter("trim", end=f"{self._windows[-1][1]:.9f}").filter("select", select_expression(self._windows))
+        chosen = deinterlaced(video, self._line.header).filter("trim", end=f"{self._windows[-1][1]:.9f}").filter("select", select_expression(self._windows))
         if self._crop is None:
             return chosen.filter("scale", *self._whole_size)
         left, top = self._rough[:2]

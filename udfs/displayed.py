@@ -1,5 +1,5 @@
 """What makes decoded frames the picture that is meant to be seen. Every reader of pictures sends its stream through here:
-`squared`, then cropped or scaled down, then `toned`, which costs by the pixel."""
+`deinterlaced`, of which frames are chosen, then `squared`, then cropped or scaled down, then `toned`, which costs by the pixel."""
 
 from dataclasses import replace
 from functools import lru_cache
@@ -19,9 +19,29 @@ PEAK_NITS = 1000
 HDR_EFFORT = 3.0
 """How many times as long HDR footage may take to decode as other footage."""
 
+LEAST_FIELDS_PX = 4
+"""ffmpeg takes no fields of smaller pictures apart."""
+
 _PRIMARIES = frozenset({"bt2020", "bt709", "smpte432"})
 _MATRICES = frozenset({"bt2020nc", "bt709", "ictcp", "smpte170m"})
 _LISTING_S = 60.0
+
+
+def deinterlaced(video: Any, header: Header) -> Any:
+    """All of a decoder's frames, as many and at the same times, those that are two fields without combs; the stream itself unless its file
+    is said to be interlaced. A frame is made with its neighbours: decoding begins `lead_frames` early.
+
+    Shrinking to half the height or less mixes the fields as well, and needs none of this.
+    """
+    if not lead_frames(header):
+        return video
+    tick_s = header.time_base
+    return video.filter("bwdif", mode="send_frame", deint="interlaced").filter("settb", f"{tick_s.numerator}/{tick_s.denominator}")
+
+
+def lead_frames(header: Header) -> int:
+    """How many frames before a wanted one must be decoded for it. A picture that is turned after decoding has no fields any more."""
+    return int(header.interlaced and header.rotation == 0 and min(header.width, header.height) >= LEAST_FIELDS_PX)
 
 
 def squared(video: Any, header: Header) -> Any:

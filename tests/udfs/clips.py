@@ -21,8 +21,8 @@ def convert(path: Path, *arguments: str) -> Path:
     return path
 
 
-def every_frame(path: Path, width: int, height: int) -> np.ndarray:
-    """All frames by a plain decode of the whole file: (frames, height, width, 3), RGB."""
-    command = ["ffmpeg", "-v", "quiet", "-nostdin", "-i", f"file:{path}", "-map", "0:V:0", "-fps_mode", "passthrough", "-f", "rawvideo"]
+def every_frame(path: Path, width: int, height: int, filters: str = "null") -> np.ndarray:
+    """All frames by a plain decode of the whole file, through `filters`: (frames, height, width, 3), RGB."""
+    command = ["ffmpeg", "-v", "quiet", "-nostdin", "-i", f"file:{path}", "-map", "0:V:0", "-vf", filters, "-fps_mode", "passthrough", "-f", "rawvideo"]
     raw = subprocess.run([*command, "-pix_fmt", "rgb24", "-"], capture_output=True, check=True).stdout
     return np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)
