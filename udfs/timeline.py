@@ -1,8 +1,11 @@
 """When each frame of a video is shown: read from packets, without decoding wherever the packets say it."""
 
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from heapq import heappush, heappushpop
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +24,17 @@ SLOWEST_READ_BYTES_PER_S = 10_000_000
 """Reading all packets may take this long beyond the probe's own time limit."""
 
 LONGEST_LAST_FRAME_S = 5.0
+
+GLITCH_FRAMES = 2
+"""As many frames in a row may have a wrong time stamp; more of them out of order mean that the file's clock restarts."""
+
+DOUBLED_SHARE = 0.05
+"""As large a share of the frames may have the time stamp of another one, in a short file as many as in one of 100; they are left out."""
+
+ANEW = "if it was joined from several recordings, join them anew with ffmpeg's concat demuxer"
+
+MOST_REORDERED = 16
+"""Frames that may be decoded before one that is shown before them: what the codecs allow at most."""
 
 INVISIBLE_PACKETS = frozenset({"vp8"})
 """Codecs that store pictures which are never shown as packets of their own."""
@@ -96,15 +110,22 @@ def _by_packets(path: str, header: Header, limits: Limits) -> dict[int, bool] | 
     limit_s = limits.probe_timeout_s + header.bytes / SLOWEST_READ_BYTES_PER_S
     finished = run("ffprobe", arguments, limit_s=limit_s, max_output_bytes=limits.max_frames * PACKET_LINE_BYTES)
     shown: dict[int, bool] = {}
+    stamps, clock = array("q"), array("q")
     for line in finished.output.splitlines():
         pts, dts, flags, *_ = (*line.split(b","), b"", b"", b"")
         if not pts or b"D" in flags:
             continue
         if pts == b"N/A" and (header.reordered or dts == b"N/A"):
             return None
-        shown[int(dts if pts == b"N/A" else pts)] = b"K" in flags
+        stamps.append(int(dts if pts == b"N/A" else pts))
+        shown[stamps[-1]] = b"K" in flags
+        if dts != b"N/A":
+            clock.append(int(dts))
     if not shown and finished.status != 0:
         raise explain(finished)
+    _check_clock(clock, 0, header)
+    _check_clock(stamps, MOST_REORDERED, header)
+    _check_doubled(len(stamps), len(shown))
     return shown
 
 
@@ -118,7 +139,39 @@ def _by_decoding(path: str, header: Header, limits: Limits) -> dict[int, bool]:
         status = process.finish()
         if not reader.ticks and status != 0:
             raise explain(process.finished(status))
-    return {tick: is_key for tick, is_key in zip(reader.ticks, reader.keys, strict=True) if tick is not None}
+    ticks = [tick for tick in reader.ticks if tick is not None]
+    shown = {tick: is_key for tick, is_key in zip(reader.ticks, reader.keys, strict=True) if tick is not None}
+    _check_clock(ticks, 0, header)
+    _check_doubled(len(ticks), len(shown))
+    return shown
+
+
+def _check_clock(ticks: Sequence[int], reorder: int, header: Header) -> None:
+    """Raises `Rejected("decode_error")` when time stamps begin again, as in joined recordings: frames of both have the same times then,
+    and no reader can tell them apart. In a file whose clock goes on, each comes after at most `reorder` greater ones."""
+    greatest: list[int] = []
+    behind = 0
+    for index, tick in enumerate(ticks):
+        if len(greatest) <= reorder + GLITCH_FRAMES:
+            heappush(greatest, tick)
+            continue
+        behind = behind + 1 if tick < greatest[0] else 0
+        heappushpop(greatest, tick)
+        if behind > GLITCH_FRAMES:
+            after_s = float((max(ticks[: index - GLITCH_FRAMES]) - ticks[0]) * header.time_base)
+            raise Rejected("decode_error", f"its clock restarts after {after_s:.1f} s, as in joined recordings; {_mending(header)}")
+
+
+def _check_doubled(frames: int, distinct: int) -> None:
+    """Raises `Rejected("decode_error")` when many frames have the time of another, as where joined recordings were copied into one file."""
+    if frames - distinct > DOUBLED_SHARE * max(frames, 100):
+        raise Rejected("decode_error", f"{frames - distinct} of its {frames} frames have the time stamp of another; {ANEW}")
+
+
+def _mending(header: Header) -> str:
+    if header.demuxer == "mpegts":
+        return "give it one clock with `ffmpeg -i IN -c copy OUT.mp4`"
+    return ANEW
 
 
 def _seconds(ticks: NDArray[np.int64], tick_s: Fraction) -> NDArray[np.float64]:
