@@ -159,7 +159,7 @@ def _check_clock(ticks: Sequence[int], reorder: int, header: Header) -> None:
         heappushpop(greatest, tick)
         if behind > GLITCH_FRAMES:
             after_s = float((max(ticks[: index - GLITCH_FRAMES]) - ticks[0]) * header.time_base)
-            raise Rejected("decode_error", f"its clock restarts after {after_s:.1f} s, as in joined recordings; {_mending(header)}")
+            raise Rejected("decode_error", f"its clock restarts after {after_s:.1f} s; {_mending(header)}")
 
 
 def _check_doubled(frames: int, distinct: int) -> None:
@@ -170,7 +170,7 @@ def _check_doubled(frames: int, distinct: int) -> None:
 
 def _mending(header: Header) -> str:
     if header.demuxer == "mpegts":
-        return "give it one clock with `ffmpeg -i IN -c copy OUT.mp4`"
+        return "`ffmpeg -i IN -c copy OUT.mp4` gives it one clock"
     return ANEW
 
 

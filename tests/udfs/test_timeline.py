@@ -74,6 +74,13 @@ def test_the_command_that_a_rejected_transport_stream_is_told_gives_every_frame_
     np.testing.assert_allclose(frame_times(tmp_path / "whole.mp4"), np.arange(200) / 25, atol=0.001)
 
 
+def test_frames_without_a_time_that_decoders_begin_to_count_anew_are_rejected(tmp_path):
+    early = ("-copyts", "-avoid_negative_ts", "disabled", "-output_ts_offset", "-1.2")
+    plain = make(tmp_path / "plain.mp4", *X264)
+    with pytest.raises(Rejected, match="its clock restarts after 1.2 s"):
+        probe(convert(tmp_path / "early.mkv", "-i", str(plain), "-c", "copy", *early))
+
+
 def test_recordings_joined_on_one_clock_are_one_video(tmp_path):
     path = joined(tmp_path, "ts", X264, later_s=4.08)
     assert probe(path).frames == len(every_frame(path, 160, 120)) == 200
