@@ -102,6 +102,8 @@ def cut(
             raise explain(finished)
         written = timeline(temporary, limits)
         wanted = after - first if fps is None else round(length_s * fps)
+        if len(written.times_s) > (wanted if fps is None else wanted + max(1.0, LOST_SHARE * wanted)):
+            raise Rejected("decode_error", f"{len(written.times_s)} frames of the clip were decoded, and it has {wanted}")
         if len(written.times_s) < (1 - LOST_SHARE) * wanted:
             raise Rejected("decode_error", f"{wanted - len(written.times_s)} of {wanted} frames of the clip could not be decoded")
         return CutResult(len(written.times_s), written.duration_s, os.path.getsize(temporary))
@@ -214,8 +216,10 @@ def _video_input(path: str | Path, line: Timeline, times_s: NDArray[np.float64],
 
 
 def _chosen(media: Any, times_s: NDArray[np.float64], indices: Sequence[int], origin_s: float) -> Any:
+    """The frames `indices` of `times_s`; one that is not later than the frame before it is left out, as everywhere."""
     spans_s = windows(times_s, indices, origin_s)
-    return media.filter("trim", end=f"{spans_s[-1][1]:.9f}").filter("select", select_expression(spans_s))
+    later = "(isnan(prev_selected_t)+gt(t,prev_selected_t))"
+    return media.filter("trim", end=f"{spans_s[-1][1]:.9f}").filter("select", f"{later}*({select_expression(spans_s)})")
 
 
 def _cropped(video: Any, box: Box) -> Any:

@@ -99,6 +99,12 @@ def test_failed_cut_leaves_no_file_and_keeps_the_old_one(flash, tmp_path):
     assert (tmp_path / "clip.mp4").read_bytes() == b"old"
 
 
+def test_cut_with_more_frames_than_the_clip_has_is_rejected_and_leaves_no_file(flash, tmp_path):
+    with pytest.raises(Rejected, match="29 frames of the clip were decoded, and it has 15"):
+        cut(flash, tmp_path / "clip.mp4", 1.0, 2.0, times=frame_times(flash)[::2])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_killed_encoder_costs_nothing_but_a_retry(tmp_path):
     video = make(tmp_path / "long.mp4", picture="testsrc2=size=640x480:rate=25:duration=6")
     killed = []

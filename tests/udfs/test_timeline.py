@@ -7,7 +7,7 @@ import pytest
 
 from schemas.codes import Rejected
 from tests.udfs.clips import convert, every_frame, make
-from udfs.media import frame_times, probe
+from udfs.media import cut, frame_times, probe
 
 OTHER = "testsrc=size=160x120:rate=25:duration=4"
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-bf", "2")
@@ -97,3 +97,9 @@ def test_recordings_joined_on_one_clock_are_one_video(tmp_path):
 )
 def test_a_few_frames_with_a_wrong_time_do_not_reject_a_file(tmp_path, spans, frames):
     assert probe(pieces(tmp_path / "a.ts", spans)).frames == frames
+
+
+@pytest.mark.parametrize(("spans", "frames"), [([(50, 0.0), (2, 1.92), (50, 2.0)], 100), ([(50, 0.0), (1, 0.98), (49, 2.04)], 99)])
+def test_frames_that_are_not_later_than_the_one_before_are_no_part_of_a_clip(tmp_path, spans, frames):
+    assert cut(pieces(tmp_path / "a.ts", spans), tmp_path / "clip.mp4", 0.0, 4.0).frames == frames
+    np.testing.assert_allclose(np.diff(frame_times(tmp_path / "clip.mp4")), 0.04, atol=0.041)
