@@ -78,7 +78,7 @@ def cut(
     picture = _picture(source_path, line, times_s, first, after, fps, crop, limits)
     streams = [picture.filter("scale", side_px, side_px).filter("setsar", 1) if side_px else picture]
     streams += _sound(source_path, audio_source, line, float(times_s[first]), length_s, limits) if sound else []
-    timing = {} if fps else _source_timing(line.header.time_base, length_s - float(times_s[after - 1] - times_s[first]))
+    timing = {} if fps else _source_timing(line.header.time_base, float(times_s[after - 1] - times_s[first]), length_s)
     with _temporary(destination) as temporary:
         output = ffmpeg.output(
             *streams,
@@ -183,15 +183,22 @@ def _picture(
     return shifted.filter("fps", fps, start_time=0) if fps else shifted
 
 
-def _source_timing(tick_s: Fraction, last_frame_s: float) -> dict[str, Any]:
-    """Output options that keep the source's time stamps to the tick, and the last frame for `last_frame_s`.
+def _source_timing(tick_s: Fraction, last_s: float, length_s: float) -> dict[str, Any]:
+    """Output options that keep the source's time stamps to the tick, and the last frame, shown from `last_s` on, until `length_s`.
 
-    Players skip a last frame without duration; the others last until the next, whatever is said here.
+    Players skip a last frame without duration; the others last until the next, whatever is said here. An mp4 track ends with the packet
+    that is decoded last, counted from when the first is decoded: where frames come at uneven distances, that has to be put off.
     """
+    last = max(1, round((length_s - last_s) / tick_s))
+    length = round(last_s / tick_s) + last
+    is_end = "eq(NEXT_DTS,NOPTS)"
+    dts = "max(DTS,PTS+STARTDTS)"
+    duration = f"max({length}+STARTDTS-{dts},min({length}-PTS,{last}))"
+    setts = f"setts=pts=PTS:dts=if({is_end},{dts},DTS):duration=if({is_end},{duration},{last})"
     return {
         "enc_time_base": f"{tick_s.numerator}/{tick_s.denominator}",
         "video_track_timescale": tick_s.denominator,
-        "bsf:v": f"setts=pts=PTS:dts=DTS:duration={max(1, round(last_frame_s / tick_s))}",
+        "bsf:v": setts.replace(",", "\\,"),
     }
 
 

@@ -1,6 +1,7 @@
 import io
 import os
 import signal
+import subprocess
 import threading
 import time
 
@@ -52,6 +53,19 @@ def test_cut_keeps_the_distances_of_a_variable_frame_rate(tmp_path):
     first, after = span(times, 1.0, 3.0)
     cut(video, tmp_path / "clip.mp4", 1.0, 3.0)
     np.testing.assert_allclose(frame_times(tmp_path / "clip.mp4"), times[first:after] - times[first], atol=1e-6)
+
+
+@pytest.mark.parametrize(("start_s", "end_s"), [(0.0, 4.0), (0.4, 3.48), (1.0, 2.0)])
+def test_picture_of_a_variable_frame_rate_lasts_as_long_as_its_frames_say(tmp_path, start_s, end_s):
+    video = make(tmp_path / "a.mp4", "-vf", "select='not(mod(n,3))+lt(mod(n,50),20)'", "-fps_mode", "vfr")
+    times = np.append(frame_times(video), probe(video).duration_s)
+    first, after = span(times, start_s, end_s)
+    cut(video, tmp_path / "clip.mp4", start_s, end_s)
+    length_s = times[after] - times[first]
+    said = ["-show_entries", "stream=duration:format=duration", "-of", "csv=p=0", str(tmp_path / "clip.mp4")]
+    of_streams = subprocess.run(["ffprobe", "-v", "error", "-select_streams", "v", *said], capture_output=True, text=True, check=True)
+    assert [float(text) for text in of_streams.stdout.split()] == pytest.approx([length_s, length_s], abs=0.002)
+    assert probe(tmp_path / "clip.mp4").duration_s == pytest.approx(length_s, abs=0.002)
 
 
 def test_cut_at_constant_rate_has_that_rate_and_keeps_step(flash, tmp_path):
