@@ -16,6 +16,9 @@ from udfs.sniff import check_complete, sniff
 VIDEO = "V:0"
 """ffmpeg's name of the first video stream that is no cover picture."""
 
+ONE_CLOCK = "`ffmpeg -i IN -c copy OUT.mp4` gives it one clock"
+"""What mends a transport stream of joined recordings. One whose clock goes back by over a minute seems to last for more than a day."""
+
 HEADER_ENTRIES = (
     "format=start_time,duration:stream=index,codec_type,codec_name,width,height,sample_aspect_ratio,avg_frame_rate,duration,has_b_frames,"
     "time_base,sample_rate,field_order,color_transfer,color_primaries,color_space,color_range:stream_disposition=attached_pic:stream_side_data=rotation"
@@ -104,7 +107,8 @@ def _header(path: str, size: int, changed_ns: int, limits: Limits) -> Header:
     of_container = said.get("format", {})
     duration_s = float(video.get("duration", of_container.get("duration", 0.0)))
     if duration_s > limits.max_duration_s:
-        raise Rejected("too_large", f"it claims to last {duration_s:.0f} s, more than {limits.max_duration_s:g} s")
+        restarts = f"; if its clock restarts, {ONE_CLOCK}" if demuxer == "mpegts" else ""
+        raise Rejected("too_large", f"it claims to last {duration_s:.0f} s, more than {limits.max_duration_s:g} s{restarts}")
     pixel_aspect = _pixel_aspect(video.get("sample_aspect_ratio"))
     width, height = displayed_size(width, height, pixel_aspect)
     if width * height > limits.max_pixels:

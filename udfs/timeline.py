@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from schemas.codes import Rejected
 from udfs.ffmpeg import Process, explain, ffmpeg_arguments, ffprobe_arguments, run, source
-from udfs.header import VIDEO, Header, identity, read_header
+from udfs.header import ONE_CLOCK, VIDEO, Header, identity, read_header
 from udfs.limits import DEFAULT_LIMITS, Limits
 from udfs.showinfo import ShowinfoReader
 
@@ -159,19 +159,13 @@ def _check_clock(ticks: Sequence[int], reorder: int, header: Header) -> None:
         heappushpop(greatest, tick)
         if behind > GLITCH_FRAMES:
             after_s = float((max(ticks[: index - GLITCH_FRAMES]) - ticks[0]) * header.time_base)
-            raise Rejected("decode_error", f"its clock restarts after {after_s:.1f} s; {_mending(header)}")
+            raise Rejected("decode_error", f"its clock restarts after {after_s:.1f} s; {ONE_CLOCK if header.demuxer == 'mpegts' else ANEW}")
 
 
 def _check_doubled(frames: int, distinct: int) -> None:
     """Raises `Rejected("decode_error")` when many frames have the time of another, as where joined recordings were copied into one file."""
     if frames - distinct > DOUBLED_SHARE * max(frames, 100):
         raise Rejected("decode_error", f"{frames - distinct} of its {frames} frames have the time stamp of another; {ANEW}")
-
-
-def _mending(header: Header) -> str:
-    if header.demuxer == "mpegts":
-        return "`ffmpeg -i IN -c copy OUT.mp4` gives it one clock"
-    return ANEW
 
 
 def _seconds(ticks: NDArray[np.int64], tick_s: Fraction) -> NDArray[np.float64]:

@@ -58,6 +58,14 @@ def test_a_take_of_an_earlier_time_behind_a_later_one_is_rejected(tmp_path):
         probe(tmp_path / "joined.ts")
 
 
+def test_a_clock_that_goes_back_by_minutes_is_said_where_the_file_seems_to_last_for_a_day(tmp_path):
+    later = make(tmp_path / "later.ts", *X264, "-output_ts_offset", "100")
+    (tmp_path / "joined.ts").write_bytes(later.read_bytes() + make(tmp_path / "earlier.ts", *X264).read_bytes())
+    with pytest.raises(Rejected, match="if its clock restarts, `ffmpeg -i IN -c copy OUT.mp4` gives it one clock") as caught:
+        probe(tmp_path / "joined.ts")
+    assert caught.value.code == "too_large"
+
+
 def test_joined_recordings_that_were_copied_with_squeezed_stamps_are_rejected(tmp_path):
     copied = convert(tmp_path / "copied.mkv", "-i", str(joined(tmp_path, "mkv", X264)), "-c", "copy")
     with pytest.raises(Rejected, match="100 of its 200 frames have the time stamp of another"):
