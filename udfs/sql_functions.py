@@ -1,6 +1,6 @@
 """Scorers and shot detection as functions of rows, for SQL: what `udfs.spark` wraps. Spark-free.
 
-A call names a span of a file, not a clip of the lake: it sees the whole picture, also of a clip whose row has a `crop`.
+A call names a span of a file, not a clip of the lake: it sees the file that lies there now, and the whole picture, also of a clip whose row has a `crop`.
 """
 
 from collections.abc import Sequence
