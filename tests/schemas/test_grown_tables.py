@@ -141,7 +141,7 @@ def test_sql_shows_all_declared_columns(request, lake, engine, state):
         assert told["sync"].startswith("newest sync scores")
 
 
-def test_tables_of_a_lake_in_a_store_grow_too(server):
+def test_tables_of_a_lake_in_a_store_grow_too(s3_server):
     with declared_before(**OLDER):
         lake = make_small_lake("s3a://lake-bucket/older")
     assert duck.connect(lake.ledger).execute("SELECT count(*) FROM clip_metadata WHERE sync IS NULL").fetchall() == [(len(CLIPS),)]
