@@ -16,7 +16,8 @@ def asleep(batches):
     time.sleep(300)
     yield from batches
 
-session = spark_session("local[2,4]", {"spark.talkvid.executorWait": "4s"})
+session = spark_session("local[2,4]", {"spark.talkvid.executorWait": "20s"})
+session.range(5).count()  # a cold session's first job can take longer than the limit on a busy machine
 watch_executors(session)
 print("SHORT", session.range(5).count())
 try:
@@ -31,7 +32,7 @@ def test_a_job_without_executors_is_cancelled_with_a_sentence_that_says_what_to_
     answer = subprocess.run([sys.executable, "-c", JOB], capture_output=True, text=True, timeout=240, cwd=ROOT)
     assert "SHORT 5" in answer.stdout, answer.stderr[-2000:]
     said = answer.stdout.partition("SAID ")[2].strip()
-    assert said.startswith("all executors were lost and none came back within 4 s (spark.talkvid.executorWait): ")
+    assert said.startswith("all executors were lost and none came back within 20 s (spark.talkvid.executorWait): ")
     assert said.endswith("what was committed stays, run it again to go on")
     assert "\n" not in said and "Traceback" not in answer.stderr
 
