@@ -6,7 +6,8 @@ from xml.sax.saxutils import escape
 
 from tests.cluster_real.ports import free_ports
 
-MEMORY_MIB, CORES, GPUS = 12288, 6, 2
+MEMORY_MIB, CORES, GPUS = 14336, 6, 2
+"""Room for a driver of 5 GiB in a container and two executors of 4."""
 NVIDIA_SMI = f"""#!/bin/sh
 case "$*" in
 *memory.total*) seq 0 {GPUS - 1} | sed 's/$/, 81559/' ;;
