@@ -74,7 +74,8 @@ def disturb(run: subprocess.Popen, out: Path, victim: str, share: float, videos:
 
 
 def moment(kill: int, kills: int) -> float:
-    """The share of the videos after which this one of so many kills strikes: spread evenly, none at the start and none at the end."""
+    """The share of the videos after which this one of so many kills strikes: spread evenly, none at the start, and none at the end
+    as long as there are twice as many videos."""
     return (kill + 0.5) / kills
 
 

@@ -117,6 +117,8 @@ def takeover(number: int) -> Takeover:
     """A writing driver is killed, and another started."""
     killed = driver(f"killed-{number}", 1000)
     while not any(key.startswith(f"killed-{number}-") for key in keys()):
+        if killed.poll() is not None:
+            raise SystemExit(f"the driver that was to be killed ended by itself, with status {killed.returncode}")
         time.sleep(0.1)
     killed.kill()
     killed.wait()

@@ -5,7 +5,7 @@
 The bare reader is two processes that read the same Parquet files with pyarrow, row group by row group in the files' order, and decode
 the same number of frames of each clip with PyAV: open, seek, decode, RGB. It draws nothing, mixes nothing and hands nothing on.
 
-Exits 1 when the median of the rounds' ratios, bytes beside by hand, is below 0.9 (other work on the machine lowers it), or memory grows by more than 5 %
+Exits 1 when the median of the rounds' ratios, bytes beside by hand, is below 0.9 (other work on the machine moves it), or memory grows by more than 5 %
 from the first epoch to the last.
 """
 
@@ -48,13 +48,14 @@ def written(folder: Path, clips: int, side: int) -> Any:
     return snapshot_of(folder, rows, ROW_GROUP_ROWS, FILE_ROW_GROUPS)
 
 
-def by_hand(paths: list[str], part: int, frames: int, settings: Any, begun: Any, done: Any) -> None:
-    """Body of a bare reader: every second row group; one sample of each row."""
+def by_hand(paths: list[str], part: int, frames: int, settings: Any, ready: Any, begun: Any, done: Any) -> None:
+    """Body of a bare reader: every second row group; one sample of each row. It says when all that it imports is there."""
     import av
     import pyarrow.parquet as pq
 
     from training.sample import COLUMNS, choose
 
+    ready.put(part)
     begun.wait()
     cpu_s = time.process_time()
     groups = [(path, number) for path in paths for number in range(pq.ParquetFile(path).num_row_groups)]
@@ -79,12 +80,13 @@ def by_hand(paths: list[str], part: int, frames: int, settings: Any, begun: Any,
 def hand_rate(snapshot: Any, frames: int, settings: Any) -> tuple[float, float]:
     """Samples a second of the bare readers, from when both are ready, and their CPU seconds a sample."""
     context = get_context("spawn")
-    begun, done = context.Event(), context.Queue()
+    ready, begun, done = context.Queue(), context.Event(), context.Queue()
     paths = [file.uri for file in snapshot.files]
-    processes = [context.Process(target=by_hand, args=(paths, part, frames, settings, begun, done)) for part in range(PROCESSES)]
+    processes = [context.Process(target=by_hand, args=(paths, part, frames, settings, ready, begun, done)) for part in range(PROCESSES)]
     for process in processes:
         process.start()
-    time.sleep(4)
+    for _ in processes:
+        ready.get()
     start = time.perf_counter()
     begun.set()
     cpu_s = sum(done.get() for _ in processes)

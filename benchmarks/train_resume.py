@@ -2,7 +2,7 @@
 
 Two ranks under ZeRO-2 with two loader processes each, on the CPU. An undisturbed run, then three that are killed at different steps, inside a row
 group (of which some clips were shown and some were not: LAKE needs several in one), and started again. Compared are clip ids, frame numbers and losses
-of the ten steps after the resume. Exits 1 when anything differs, or no kill fell inside a row group.
+of the ten steps after the resume. Exits 1 when anything differs, nothing was resumed, or a kill fell outside a row group.
 """
 
 import argparse
@@ -50,6 +50,7 @@ def main() -> None:
             "the same clips and frames": all(e.same for e in ended),
             f"{FOLLOWING} steps compared": all(e.steps == FOLLOWING for e in ended),
             "exit status 0": all(e.status == 0 for e in ended),
+            "resumed from a checkpoint": all(e.resumed_at > EVERY for e in ended),
             "every kill inside a row group": all(e.inside for e in ended),
         }
     )

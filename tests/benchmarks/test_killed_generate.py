@@ -9,11 +9,11 @@ from benchmarks.killed_generate import Outcome, moment
 GOOD = Outcome(struck=True, then=3, torn=0, differ=0, missing=0, twice=0)
 
 
-@pytest.mark.parametrize("kills", [1, 3, 8])
+@pytest.mark.parametrize("kills", [1, 3, 4])
 def test_no_kill_strikes_before_the_first_video_or_after_the_last(kills):
     videos = 8
     there = [next(number for number in range(videos + 1) if number >= moment(kill, kills) * videos) for kill in range(kills)]
-    assert len(set(there)) == kills and min(there) >= 1 and max(there) <= videos
+    assert len(set(there)) == kills and min(there) >= 1 and max(there) < videos
 
 
 def test_one_kill_strikes_in_the_middle():

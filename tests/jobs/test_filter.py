@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -81,9 +80,7 @@ def test_save_writes_every_verdict_and_makes_the_policy_active(lake):
 def test_saving_again_writes_nothing(lake):
     filtered(lake, "--policy", "talkvid", "--save")
     versions = lake.ledger.versions(["verdicts", "settings", "runs"])
-    started = time.monotonic()
     answer = filtered(lake, "--policy", "talkvid", "--save")
-    assert time.monotonic() - started < 3
     assert answer.stdout.splitlines()[-1].startswith("filter: in=0 clips=6 kept=2 rejected=4 ")
     assert lake.ledger.versions(["verdicts", "settings", "runs"]) == versions
 

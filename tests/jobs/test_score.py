@@ -194,8 +194,8 @@ def test_driver_killed_in_the_middle_loses_and_doubles_nothing(spark, videos, tm
     run(spark, undisturbed, CONFIG)
     words = ["score", "--lake", disturbed.place.root, "--scorers", "technical,flow", "--commit-every", "2", "--device", "cpu", "--master", "local[2,4]"]
     driver = subprocess.Popen([sys.executable, "-m", "jobs.cli", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while disturbed.place.version("scores") < 2 and time.monotonic() < deadline:
+    deadline = time.monotonic() + 400
+    while disturbed.place.version("scores") < 2 and driver.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     driver.kill()
     driver.wait()

@@ -18,7 +18,7 @@ from training.metrics_log import seen
 
 ROOT = Path(__file__).parents[2]
 RANKS = 2
-PATIENCE_S = 120.0
+PATIENCE_S = 400.0
 SETTINGS = {"start": "random", "workers": 0, "batch_per_rank": 1, "checkpoint_every": 100_000, "validate_every": 0}
 
 
