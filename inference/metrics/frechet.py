@@ -38,19 +38,16 @@ class Moments:
 def frechet_distance(one: Moments, other: Moments, *, ddof: int) -> float:
     """|m1 - m2|² + Tr C1 + Tr C2 - 2 Tr (C1 C2)^½, at least 0 (Dowson and Landau 1982; Heusel et al. 2017).
 
-    The trace of the root is the sum of the roots of the eigenvalues of A C2 A with A = C1^½, none below 0: no matrix root that may turn complex,
-    and nothing added to the diagonals where there are fewer items than features. Biased upwards there, so compare only at equal n.
+    The trace of the root is the sum of the singular values of A'B with C1 = A A', C2 = B B': no matrix root that may turn complex, nothing added to
+    the diagonals where there are fewer items than features, and the same both ways. Biased upwards there, so compare only at equal n.
     """
     gap, first, second = one.mean - other.mean, one.covariance(ddof), other.covariance(ddof)
-    root = _root(first)
-    overlap = np.sqrt(np.maximum(np.linalg.eigvalsh(_symmetric(root @ second @ root)), 0)).sum()
+    overlap = np.linalg.svd(_factor(first).T @ _factor(second), compute_uv=False).sum()
     return max(0.0, float(gap @ gap + np.trace(first) + np.trace(second) - 2 * overlap))
 
 
-def _root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    values, vectors = np.linalg.eigh(_symmetric(matrix))
-    return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-
-
-def _symmetric(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    return (matrix + matrix.T) / 2
+def _factor(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A (d, rank) with A A' = matrix. Eigenvalues that are 0 but for rounding are left out: their roots would not be small."""
+    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
+    kept = values > max(values[-1], 0) * len(values) * np.finfo(np.float64).eps
+    return vectors[:, kept] * np.sqrt(values[kept])
