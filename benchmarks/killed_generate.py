@@ -74,8 +74,8 @@ def disturb(run: subprocess.Popen, out: Path, victim: str, share: float, videos:
 
 
 def moment(kill: int, kills: int) -> float:
-    """The share of the videos after which this one of so many kills strikes: spread evenly, none at the start, and none at the end
-    as long as there are twice as many videos."""
+    """The share of the videos after which this one of so many kills strikes: spread evenly, none at the start, and none at the end,
+    as there are at least twice as many videos."""
     return (kill + 0.5) / kills
 
 
@@ -103,6 +103,8 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=3, help="of each kind")
     parser.add_argument("--videos", type=int, default=8)
     args = parser.parse_args()
+    if 2 * args.kills > args.videos:
+        parser.error("--videos: at least twice as many as --kills")
     rows: list[tuple[str, Outcome]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

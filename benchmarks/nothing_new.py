@@ -1,6 +1,7 @@
 """Second runs with nothing new: seconds with process start, whether a Java process was started, and rows written.
 
-`python -m benchmarks.nothing_new FOLDER [--lake LAKE]`; makes the lake first when it is not given.
+`python -m benchmarks.nothing_new FOLDER [--lake LAKE]`; makes the lake first when it is not given. Exits 1 when a verb takes 3 s or more, `run` 8 s,
+when Spark is started, or a row is written.
 """
 
 import argparse
@@ -12,9 +13,12 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.limits import judged
 from benchmarks.table import show
 from schemas.lake import Lake
 from schemas.tables import TABLES
+
+MOST_S, MOST_RUN_S = 3.0, 8.0
 
 
 def timed(words: list[str]) -> tuple[float, bool, str]:
@@ -47,12 +51,16 @@ def main() -> None:
         lake = Lake.at(root)
         rows = [("run, the first time", f"{first[0]:.1f}", "yes" if first[1] else "no", "", first[2])]
         again = [["ingest", str(args.folder)], ["segment"], ["score"], ["filter", "--policy", "lite", "--save"], ["export", out]]
+        limits = {}
         for words in [*[[*words, "--lake", root] for words in again], run]:
             before = row_counts(lake)
             seconds, java, line = timed(words)
             new = sum(row_counts(lake).values()) - sum(before.values())
             rows.append((words[0], f"{seconds:.1f}", "yes" if java else "no", new, line))
+            most_s = MOST_RUN_S if words is run else MOST_S
+            limits |= {f"{words[0]} in {most_s:g} s": seconds < most_s, f"{words[0]} without Spark": not java, f"{words[0]} writes nothing": new == 0}
     show("Second runs with nothing new", ("verb", "s", "Spark started", "new rows", "last line"), rows)
+    judged(limits)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def test_the_second_one_is_told_who_writes_and_a_lease_given_back_is_free(place)
         began = time.monotonic()
         with pytest.raises(BusyError, match=rf"score \(pid {other.pid} on .*\) is writing"), lease(place, "filter"):
             pass
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 10
     finally:
         other.kill()
         other.wait()
@@ -105,7 +105,7 @@ def test_a_lease_that_a_killed_holder_left_is_taken_over_after_its_time_and_not_
     other.wait()
     began = time.monotonic()
     taken = StoreLease(store.root, "filter", ttl_s=3, beat_s=0.5)
-    assert taken.taken_over and 3 <= time.monotonic() - began < 30
+    assert taken.taken_over and 3 <= time.monotonic() - began < 6
     assert "was left held by score" in capsys.readouterr().err
     taken.release()
     again = StoreLease(store.root, "filter")
