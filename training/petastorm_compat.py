@@ -1,4 +1,4 @@
-"""Petastorm 0.12.1 on pyarrow 26 and numpy 2: supplies what those no longer have, and repairs three races of its worker pools.
+"""Petastorm 0.12.1 on pyarrow 26 and numpy 2: supplies what those no longer have, and repairs the races of its worker pools.
 
 Import `make_batch_reader` and `TransformSpec` from here, never from Petastorm: importing it first fails. Names are replaced inside
 Petastorm's own modules only; pyarrow and numpy stay as they are (fact sheet: stack.md §2).
@@ -24,10 +24,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
-from schemas.errors import MissingError, UsageError
+from schemas.errors import MissingError, TalkvidError, UsageError
 from training.parquet_row_groups import ParquetDataset, ParquetDatasetPiece, RowGroupPath, in_one_chunk
 
 PETASTORM = "0.12.1"
+DELIVERY_MS = 10_000
+"""Time that a message has to leave a closing socket."""
 
 
 def file_url(path: str | Path) -> str:
@@ -90,6 +92,51 @@ def _after_its_thread_ended(reset: Callable) -> Callable:
         reset(ventilator)
 
     return joined
+
+
+def _delivering_sockets(zmq: ModuleType) -> type:
+    """`zmq.Context` whose sockets send what they were given before they close.
+
+    Petastorm's worker processes ask their sockets not to: the error with which a worker ends gets lost when the machine is busy.
+    """
+
+    class DeliveringSocket(zmq.Socket):
+        def __setattr__(self, name: str, value: Any) -> None:
+            super().__setattr__(name, max(value, DELIVERY_MS) if name == "linger" else value)
+
+    return type("DeliveringContext", (zmq.Context,), {"_socket_class": DeliveringSocket})
+
+
+class _ResultsOfLivingWorkers:
+    """The poller of a process pool; it raises `TalkvidError` when a worker has ended, where the original goes on without the rows that worker had.
+
+    What a worker sent before it ended, such as its error, comes first.
+    """
+
+    def __init__(self, poller: Any, pool: Any) -> None:
+        self._poller, self._pool, self._noticed_s = poller, pool, 0.0
+
+    def poll(self, timeout_ms: float) -> list:
+        ended = [worker.returncode for worker in self._pool._workers if worker.poll() is not None]
+        if ended:
+            self._noticed_s = self._noticed_s or time.monotonic()
+        ready = self._poller.poll(timeout_ms)
+        if ended and (not ready or time.monotonic() > self._noticed_s + DELIVERY_MS / 1000):
+            self._pool.stop()
+            self._pool.join()
+            raise TalkvidError(f"a reader process of Petastorm ended with status {ended[0]}; if memory ran out, use fewer of them")
+        return ready
+
+
+def _watching_workers(start: Callable) -> Callable:
+    """`ProcessPool.start`, after which results are waited for only as long as all workers live."""
+
+    @wraps(start)
+    def started(pool: Any, *args: Any, **keywords: Any) -> None:
+        start(pool, *args, **keywords)
+        pool._results_receiver_poller = _ResultsOfLivingWorkers(pool._results_receiver_poller, pool)
+
+    return started
 
 
 def _loading_one_chunk(load: Callable) -> Callable:
@@ -175,7 +222,10 @@ def _adapt() -> None:
     for pool in (inside("workers_pool.thread_pool").ThreadPool, inside("workers_pool.process_pool").ProcessPool):  # 9
         pool.get_results = _until_counts_agree(pool.get_results)
     inside("workers_pool.dummy_pool").DummyPool.get_results = _get_results_in_this_thread  # 10
-    inside("workers_pool.process_pool").exec_in_new_process = _start_child  # 11
+    processes = inside("workers_pool.process_pool")
+    processes.exec_in_new_process = _start_child  # 11
+    processes.zmq = _overlay(processes.zmq, Context=_delivering_sockets(processes.zmq))
+    processes.ProcessPool.start = _watching_workers(processes.ProcessPool.start)
     ventilator = inside("workers_pool.ventilator").ConcurrentVentilator
     ventilator.reset = _after_its_thread_ended(ventilator.reset)
 

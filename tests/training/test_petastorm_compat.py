@@ -110,6 +110,31 @@ def test_damaged_row_group_raises_with_the_path(tmp_path, pool) -> None:
         numbers(reader)
 
 
+def test_a_killed_reader_process_is_an_error_though_another_goes_on(numbered, monkeypatch) -> None:
+    monkeypatch.setattr(petastorm_compat, "DELIVERY_MS", 1000)
+    with pytest.raises(TalkvidError, match="ended with status -9"), read([numbered], "process", num_epochs=None) as reader:
+        next(reader)
+        reader._workers_pool._workers[0].kill()
+        for _ in reader:
+            pass
+
+
+def test_the_last_message_of_a_closed_socket_arrives() -> None:
+    from petastorm.workers_pool.process_pool import zmq
+
+    with zmq.Context() as ours, ours.socket(zmq.PULL) as receiver:
+        address = f"tcp://127.0.0.1:{receiver.bind_to_random_port('tcp://127.0.0.1')}"
+        for _ in range(200):
+            with zmq.Context() as another, another.socket(zmq.PUSH) as sender:
+                sender.linger = 0
+                sender.connect(address)
+                sender.send(b"begun")
+                assert receiver.poll(10_000) and receiver.recv() == b"begun"
+                sender.send(bytes(20_000))
+                sender.send(b"an error")
+            assert [receiver.recv() for _ in range(2) if receiver.poll(10_000)] == [bytes(20_000), b"an error"]
+
+
 def test_cut_off_file_raises(numbered) -> None:
     numbered.write_bytes(numbered.read_bytes()[:-20])
     with pytest.raises(TalkvidError, match="cannot be read"):
