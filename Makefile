@@ -30,11 +30,11 @@ demo: setup
 	@$(VENV)/bin/talkvid demo
 
 test: setup
-	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile -rs
+	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile -rs --durations=10
 
 test-cluster: setup
 	@$(VENV)/bin/python -m tests.cluster_real.s3_server
-	@$(VENV)/bin/python -m pytest -m "cluster or store" -rs
+	@$(VENV)/bin/python -m pytest -m "cluster or store" -rs --timeout=3600
 
 lint: setup
 	@$(VENV)/bin/ruff check .
