@@ -111,8 +111,12 @@ def configure(args: Namespace) -> IngestConfig:
 
 
 def check(lake: Lake, config: IngestConfig) -> None:
-    """Raise `MissingError` for a cookies file that is not there."""
+    """Raise `MissingError` for a cookies file that is not there, and, before there is a lake, what else is refused: none is made then."""
     _cookies(config)
+    if not lake.place.exists():
+        if config.labels:
+            read_sheet(config.labels)
+        read_sources(config.sources, kind=config.kind, download=config.download)
 
 
 @dataclass(frozen=True)

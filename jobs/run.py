@@ -91,6 +91,12 @@ def configured(verb: str, words: Sequence[str]) -> tuple[Job, Any]:
     return job, job.configure(verb_parser(job).parse_args(list(words)))
 
 
+def check(lake: Lake, config: RunConfig) -> None:
+    """What ingest asks of its sources, before a lake is made for them."""
+    ingest, of_ingest = steps(config)[0]
+    ingest.check(lake, of_ingest)
+
+
 def run_line(lake: Lake, line: Sequence[tuple[Job, Any]], sessions: Sessions) -> dict[str, Summary]:
     """Run jobs one after the other under the caller's lease; each tells its sums on stderr."""
     summaries = {}
@@ -128,6 +134,7 @@ JOB = Job(
     arguments,
     configure,
     run,
+    check=check,
     needs_spark=lambda config: False,
     creates_lake=lambda config: True,
 )

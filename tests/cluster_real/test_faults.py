@@ -22,11 +22,11 @@ def started(cluster: Cluster, lake: Path, **conf: str) -> subprocess.Popen:
     return cluster.popen("d", words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def await_work(cluster: Cluster, node: str, timeout_s: float = 120) -> None:
+def await_work(cluster: Cluster, node: str, score: subprocess.Popen, timeout_s: float = 120) -> None:
     """Return when a node's Python workers are at it."""
     ends = time.monotonic() + timeout_s
     while not cluster.python_workers(node):
-        assert time.monotonic() < ends, "no Python worker came"
+        assert score.poll() is None and time.monotonic() < ends, "no Python worker came"
         time.sleep(0.1)
     time.sleep(1.5)
 
@@ -55,7 +55,7 @@ def test_score_survives_and_its_rows_are_those_of_an_undisturbed_run(cluster, se
     shutil.copytree(segmented, lake)
     node = "w2" if harm in (kill_node, cut_network) else "w1"
     with started(cluster, lake) as score:
-        await_work(cluster, node)
+        await_work(cluster, node, score)
         harm(cluster)
         out, err = score.communicate(timeout=300)
     assert score.returncode == 0, err[-3000:]
@@ -69,8 +69,8 @@ def test_score_survives_and_its_rows_are_those_of_an_undisturbed_run(cluster, se
 def test_a_job_that_loses_every_node_ends_with_one_sentence_and_goes_on_when_they_are_back(cluster, segmented, alone, tmp_path):
     lake = tmp_path / "lake"
     shutil.copytree(segmented, lake)
-    with started(cluster, lake, **{"spark.talkvid.executorWait": "15s"}) as score:
-        await_work(cluster, "w1")
+    with started(cluster, lake, **{"spark.talkvid.executorWait": "40s"}) as score:
+        await_work(cluster, "w1", score)
         for node in cluster.worker_nodes:
             cluster.kill(node)
         _, err = score.communicate(timeout=200)
@@ -79,7 +79,7 @@ def test_a_job_that_loses_every_node_ends_with_one_sentence_and_goes_on_when_the
     cluster.await_workers(2)
     assert score.returncode == 3, err[-3000:]
     last = err.strip().splitlines()[-1]
-    assert last.startswith("talkvid score: all executors were lost and none came back within 15 s (spark.talkvid.executorWait): the master started none: ")
+    assert last.startswith("talkvid score: all executors were lost and none came back within 40 s (spark.talkvid.executorWait): the master started none: ")
     assert last.endswith("run it again to go on") and "Traceback" not in err
     again = cluster.talkvid("score", "--lake", str(lake), "--quiet")
     assert again.returncode == 0, again.stderr[-3000:]

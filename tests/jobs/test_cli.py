@@ -179,6 +179,14 @@ def test_mistyped_lake_is_not_made(tmp_path, capsys, words):
     assert "typo" in capsys.readouterr().err and not (tmp_path / "typo").exists()
 
 
+@pytest.mark.parametrize("verb", ["ingest", "run"])
+@pytest.mark.parametrize(("source", "status"), [("{there}/nowhere", 3), ("https://localhost/video.mp4", 2)], ids=["absent", "address"])
+def test_no_lake_is_made_for_sources_that_are_refused(tmp_path, capsys, verb, source, status):
+    job = importlib.import_module(f"jobs.{verb}").JOB
+    assert run_verb(job, [source.format(there=tmp_path), "--lake", str(tmp_path / "new")]) == status
+    assert capsys.readouterr().err.startswith(f"talkvid {verb}: ") and not (tmp_path / "new").exists()
+
+
 def test_numbers_beyond_what_spark_takes_are_refused():
     with pytest.raises(SystemExit) as ended:
         verb_parser(job()).parse_args(["--limit", "99999999999999999999"])

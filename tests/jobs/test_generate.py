@@ -176,9 +176,11 @@ def test_killed_worker_costs_only_a_retry(spark, inputs, wanted, tmp_path):
     ours, anothers = (unfinished.beside(tmp_path / "out" / f"{name}.mp4") for name in ("k1", "x1"))
     ours.write_bytes(b"of a killed worker")
     anothers.write_bytes(b"of another table's run, which is at work")
-    summary = generate(spark, lake, batch)
-    ended.set()
-    killer.join()
+    try:
+        summary = generate(spark, lake, batch)
+    finally:
+        ended.set()
+        killer.join()
     assert killed, "nothing was there to kill"
     assert summary.counts == {"in": 3, "wanted": 3, "written": 3, "present": 0, "failed": 0}
     assert len(rows_of(lake)) == 3

@@ -158,31 +158,35 @@ def test_cascade_spares_failing_clips_until_its_rules_change(spark, videos, tmp_
     assert all(row["flow"] for row in measured(lake).values())
 
 
-def _kill_when_seen(name: str, parent: int, killed: list[int], ended: threading.Event) -> None:
-    """Kill the first process below `parent` whose command line has `name`, once."""
+def _kill_at_work(victim: str, parent: int, killed: list[int], ended: threading.Event) -> None:
+    """Kill the first decoder below `parent`, or the worker that it decodes for, once."""
     while not killed and not ended.is_set():
         for process in psutil.Process(parent).children(recursive=True):
             try:
-                if any(name in word for word in process.cmdline()) and (name != "pyspark.daemon" or process.parent().cmdline() == process.cmdline()):
-                    os.kill(process.pid, signal.SIGKILL)
-                    killed.append(process.pid)
+                worker = process.parent()
+                if any("rawvideo" in word for word in process.cmdline()) and worker is not None and any("pyspark.daemon" in word for word in worker.cmdline()):
+                    struck = worker.pid if victim == "worker" else process.pid
+                    os.kill(struck, signal.SIGKILL)
+                    killed.append(struck)
                     break
             except (psutil.NoSuchProcess, ProcessLookupError):
                 continue
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("victim", ["pyspark.daemon", "rawvideo"])
+@pytest.mark.parametrize("victim", ["worker", "decoder"])
 def test_killed_worker_or_decoder_costs_only_a_retry(spark, videos, tmp_path, victim):
     undisturbed, disturbed = lake_at(tmp_path / "undisturbed", videos), lake_at(tmp_path / "disturbed", videos)
     run(spark, undisturbed, CONFIG)
     killed: list[int] = []
     ended = threading.Event()
-    killer = threading.Thread(target=_kill_when_seen, args=(victim, os.getpid(), killed, ended))
+    killer = threading.Thread(target=_kill_at_work, args=(victim, os.getpid(), killed, ended))
     killer.start()
-    summary = run(spark, disturbed, CONFIG)
-    ended.set()
-    killer.join()
+    try:
+        summary = run(spark, disturbed, CONFIG)
+    finally:
+        ended.set()
+        killer.join()
     assert killed, "nothing was there to kill"
     assert summary.counts == {"in": 9, "pending": 9, "scored": 9, "failed": 0}
     assert measured(disturbed) == measured(undisturbed)
