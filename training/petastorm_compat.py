@@ -30,6 +30,8 @@ from training.parquet_row_groups import ParquetDataset, ParquetDatasetPiece, Row
 PETASTORM = "0.12.1"
 DELIVERY_MS = 10_000
 """Time that a message has to leave a closing socket."""
+LAST_WORDS_MS = 2000
+"""Time that what an ended worker sent has to arrive."""
 
 
 def file_url(path: str | Path) -> str:
@@ -120,7 +122,7 @@ class _ResultsOfLivingWorkers:
         ended = [worker.returncode for worker in self._pool._workers if worker.poll() is not None]
         if ended:
             self._noticed_s = self._noticed_s or time.monotonic()
-        ready = self._poller.poll(timeout_ms)
+        ready = self._poller.poll(LAST_WORDS_MS if ended else timeout_ms)
         if ended and (not ready or time.monotonic() > self._noticed_s + DELIVERY_MS / 1000):
             self._pool.stop()
             self._pool.join()
