@@ -3,7 +3,8 @@
 Needs CUDA; says so and stops where there is none. Every row makes latents of a 512x512 video of so many seconds and decodes them: frames per second of
 wall time, once through before it counts. The floor is what as many multiply-adds take at the rate of a plain bfloat16 matrix product here
 (vexpress.md §13: 1,277.6 GFLOP for a frame and pass of the UNet, 2,514.5 for a decoded frame). Where diffusers is not installed, decoding is left out,
-the table says so and it exits 1, as it does when what spares memory needs more than 12 GB of it: what torch reserves, wav2vec2 in float32 among it, and CUDA's context.
+the table says so and it exits 1, as it does when what spares memory needs more than 12 GB of it: what torch reserves, wav2vec2 in float32 among it,
+and CUDA's context.
 """
 
 import argparse
